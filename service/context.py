@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from service.settings import Settings
@@ -11,11 +11,16 @@ from service.store.rules import Versions
 from service.store.shops import ShopRepository
 
 
+async def _ignore(_: int) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Built once in each process. `clock_ms` is the clock of a simulation; 0 means the Redis server's time.
 
     `settings` are for the doctor, which compares them with what it finds. All others get the values that they need.
+    `on_read` gets the number of customers that an evaluation has read so far.
     """
 
     redis: RedisClient
@@ -23,6 +28,7 @@ class Context:
     versions: Versions
     clock_ms: Callable[[], int] = lambda: 0
     settings: Settings = field(default_factory=Settings)
+    on_read: Callable[[int], Awaitable[None]] = _ignore
 
     async def now_ms(self) -> int:
         """The time of the Redis server, or of the simulation."""

@@ -193,7 +193,7 @@ def format_amount(value: Any, currency: str) -> str:
         return str(value)
 
 
-def shop_row(shop: Shop, version: int) -> dict[str, object]:
+def shop_row(shop: Shop, version: int, *, now_ms: int) -> dict[str, object]:
     """A shop for tables and scripts, without its token."""
     return {
         "org": shop.org,
@@ -211,11 +211,19 @@ def shop_row(shop: Shop, version: int) -> dict[str, object]:
         "paused_by": shop.paused_by,
         "removals_paused": shop.removals_paused,
         "first_look": shop.first_look,
+        "freeze": None
+        if shop.freeze is None
+        else {
+            "first": shop.freeze.first.isoformat(),
+            "last": shop.freeze.last.isoformat(),
+            "by": shop.freeze.by,
+            "state": shop.freeze.state(now_ms),
+        },
     }
 
 
 def format_shop_state(row: Mapping[str, object]) -> str:
-    """Active, paused, removals paused, or in shadow mode."""
+    """Active, paused, frozen, removals paused, or in shadow mode."""
     if row["paused"]:
         since_ms = row["paused_since_ms"]
         return translate(
@@ -228,7 +236,18 @@ def format_shop_state(row: Mapping[str, object]) -> str:
         return translate("removals paused: {reason}", reason=row["removals_paused"])
     if row["shadow"]:
         return translate("shadow mode: nothing is written")
-    return FIRST_LOOK_STATES[str(row["first_look"])].text(translator())
+    state = FIRST_LOOK_STATES[str(row["first_look"])].text(translator())
+    freeze = row["freeze"]
+    if not isinstance(freeze, Mapping):
+        return state
+    words = translator()
+    first, last = words.day(str(freeze["first"])), words.day(str(freeze["last"]))
+    match freeze["state"]:
+        case "active":
+            return translate("frozen until {last}: nothing is written", last=last)
+        case "waiting":
+            return translate("frozen since {first}: the changes wait for an approval", first=first)
+    return translate("{state}; frozen from {first} to {last}", state=state, first=first, last=last)
 
 
 def mask_record(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def print_preview(draft: Draft, *, approve_with: str = "--approve") -> None:
     print_warnings(draft)
     if draft.shadow:
         _print(words("preview.shadow"))
+    if draft.freeze is not None:
+        _print(words("preview.frozen", last=words.day(draft.freeze.last)))
     if draft.is_deferred or draft.first_look == "waiting":
         _print(words(f"preview.first_look.{draft.first_look}", org=draft.org))
     if draft.report.guard.needs_approval:

@@ -54,6 +54,9 @@ def judge_shop(
     """Write the findings about a shop. `first_fingerprint` is that of the key that should wrap its data keys."""
     is_new = rules.version is None or facts.now_ms - rules.version.at_ms < NEW_MS
     _judge_state(shop, writer, is_new=is_new)
+    _judge_freeze(shop, writer, now_ms=facts.now_ms)
+    if facts.is_publish_stopped:
+        writer.alarm("scheduled_publish_stopped")
     if facts.key_fingerprints - {first_fingerprint}:
         writer.warn("keys_old")
     _judge_webhooks(shop, facts, settings, writer, is_new=is_new)
@@ -81,6 +84,16 @@ def _judge_state(shop: Shop, writer: Writer, *, is_new: bool) -> None:
         writer.add(severity, f"first_look_{shop.first_look}")
     elif not shop.removals_paused:
         writer.ok("shop", name=shop.name, dialect=shop.dialect)
+
+
+def _judge_freeze(shop: Shop, writer: Writer, *, now_ms: int) -> None:
+    if shop.freeze is None or not shop.is_frozen(now_ms):
+        return
+    last = writer.words.day(shop.freeze.last)
+    if shop.freeze.waiting_ms:
+        writer.alarm("freeze_waiting", last=last)
+    else:
+        writer.ok("frozen", last=last, by=shop.freeze.by)
 
 
 def _judge_webhooks(

@@ -73,10 +73,20 @@ class Explained:
             "obstacles": [key.removeprefix("customer.") for key, _ in self.obstacles],
         }
 
+    def obstacle_texts(self, *, words: Translator, prefix: str = "") -> list[str]:
+        """The obstacles in words. With a prefix, the texts of pages instead of those of the command line."""
+        return [
+            words(
+                f"{prefix}{key}",
+                **{name: words.day(value) if name == "last" else value for name, value in params.items()},
+            )
+            for key, params in self.obstacles
+        ]
+
     def to_lines(self, *, words: Translator, tag: str = "") -> list[str]:
         """Lines of text for people: first what stands in the way. `tag` limits it to one tag."""
         lines = render_text(self.explanation, translator=words, tag=tag)
-        first = [words(key, **params) for key, params in self.obstacles]
+        first = self.obstacle_texts(words=words)
         first += [format_dead_letter(letter, words=words) for letter in self.dead_letters[:MAX_LINES]]
         first += [words("customer.last_read")] if self.dead_letters or self.waiting else []
         lines[1:1] = first
@@ -126,12 +136,12 @@ async def explain_for_shop(
         deliveries=await deliveries.list_for_customer(redis, shop.org, customer),
         waiting=is_waiting,
         shadow=shop.shadow,
-        obstacles=tuple(_obstacles(shop, explanation, is_waiting=is_waiting)),
+        obstacles=tuple(_obstacles(shop, explanation, is_waiting=is_waiting, now_ms=given.now_ms)),
     )
 
 
 def _obstacles(
-    shop: Shop, explanation: CustomerExplanation, *, is_waiting: bool
+    shop: Shop, explanation: CustomerExplanation, *, is_waiting: bool, now_ms: int
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """What stands in the way of the changes, the strongest first, as keys of texts with their placeholders."""
     if shop.paused:
@@ -140,6 +150,9 @@ def _obstacles(
         yield "customer.removals_paused", {"org": shop.org}
     if shop.shadow:
         yield "customer.shadow", {}
+    if shop.freeze is not None and shop.is_frozen(now_ms) and (explanation.add or explanation.remove):
+        key = "customer.freeze_waiting" if shop.freeze.waiting_ms else "customer.frozen"
+        yield key, {"last": shop.freeze.last.isoformat(), "org": shop.org}
     if shop.first_look != "complete" and not is_waiting and (explanation.add or explanation.remove):
         yield f"customer.first_look.{shop.first_look}", {"org": shop.org}
     if is_waiting:

@@ -1,8 +1,8 @@
-"""What people ask for about rules: preview, publish, roll back, first look, shadow mode.
+"""What people ask for about rules: preview, publish, roll back, schedule, first look, shadow mode, freeze.
 
 The ops API and the command line call these functions, and a worker executes rollouts."""
 
-from service.publishing import editor, first_look, rollout
+from service.publishing import editor, first_look, freeze, rollout, scheduled
 from service.publishing.draft import (
     Draft,
     create_draft,
@@ -11,7 +11,7 @@ from service.publishing.draft import (
     draft_live_rules,
     draft_to_dict,
 )
-from service.publishing.preview import load_population
+from service.publishing.preview import load_customers, load_population
 from service.publishing.publish import (
     NeedsApproval,
     Published,
@@ -22,7 +22,6 @@ from service.publishing.publish import (
     roll_back,
 )
 from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
-from service.publishing.values import load_customers
 
 __all__ = [
     "Draft",
@@ -41,9 +40,11 @@ __all__ = [
     "find_same_rollback",
     "find_same_rules",
     "first_look",
+    "freeze",
     "load_customers",
     "load_population",
     "publish_draft",
     "roll_back",
     "rollout",
+    "scheduled",
 ]

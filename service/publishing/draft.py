@@ -20,7 +20,7 @@ from service.publishing.preview import PreviewReport
 from service.sentence import Sentence
 from service.store.customers import snapshots
 from service.store.rules import check_currency, compile_version
-from service.store.shops import FirstLook, Shop
+from service.store.shops import FirstLook, Freeze, Shop
 
 FREE_ROLLBACK_MS: Final = (
     24 * 3_600_000
@@ -32,7 +32,7 @@ class Draft:
     """Rules that can be published after version `parent`, and the report of their effect.
 
     `shadow`: the shop is in shadow mode, so no tag is written until shadow mode ends. `first_look`: while it is
-    `pending`, no rollout is made.
+    `pending`, no rollout is made. `freeze`: the shop is frozen; the guard looks at the changes when the freeze ends.
     """
 
     org: OrgId
@@ -44,6 +44,7 @@ class Draft:
     report: PreviewReport
     shadow: bool = False
     first_look: FirstLook = "complete"
+    freeze: Freeze | None = None
 
     @property
     def is_deferred(self) -> bool:
@@ -69,6 +70,7 @@ def draft_to_dict(draft: Draft, *, words: Translator) -> dict[str, Any]:
         "warnings": warnings,
         "shadow": draft.shadow,
         "first_look": draft.first_look,
+        "frozen_until": draft.freeze.last.isoformat() if draft.freeze is not None else None,
     }
 
 
@@ -136,13 +138,15 @@ async def draft_for(
     check_currency(rule_set, shop.currency)
     compiled = compile_version(rule_set, inherited=inherited)
     live_rules = await context.versions.document(shop.org, parent) if parent else RuleSet()
+    now_ms = await context.now_ms()
     population, unreadable = await preview.load_population_and_unreadable(
         context.redis,
         shop.org,
         compiled,
-        now_ms=await context.now_ms(),
+        now_ms=now_ms,
         cipher=shop.cipher,
         restores=restores,
+        on_read=context.on_read,
     )
     lacking = len({customer.id for customer in population.customers}.intersection(unreadable))
     customers = await snapshots.get_count(context.redis, shop.org)
@@ -151,9 +155,18 @@ async def draft_for(
         shop, population, compiled, version=number, customers=customers, lacking=lacking
     )
     draft = Draft(
-        shop.org, rule_set, inherited, compiled, parent, live_rules, report, shop.shadow, shop.first_look
+        shop.org,
+        rule_set,
+        inherited,
+        compiled,
+        parent,
+        live_rules,
+        report,
+        shop.shadow,
+        shop.first_look,
+        shop.freeze if shop.is_frozen(now_ms) else None,
     )
-    return _without_guard(draft) if draft.is_deferred else draft
+    return _without_guard(draft) if draft.is_deferred or draft.freeze is not None else draft
 
 
 def _without_guard(draft: Draft) -> Draft:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from service.domain.preview import (
     lint_values,
     preview,
 )
+from service.domain.rules import Field
 from service.domain.sync import REVERTS_CODEC, suppressed_tags
 from service.errors import MalformedData
 from service.store.client import RedisClient, keys, scan_hash
@@ -97,10 +98,12 @@ async def load_population_and_unreadable(
     now_ms: int,
     cipher: ShopCipher,
     restores: RestoresByCustomer = NO_RESTORES,
+    on_read: Callable[[int], Awaitable[None]] | None = None,
 ) -> tuple[Population, list[CustomerId]]:
     """The population, and the customers whose snapshot is unreadable, or lacks a field that the rules read.
 
-    The latter are in the population, too: the rules that read the field decide nothing for them.
+    The latter are in the population, too: the rules that read the field decide nothing for them. `on_read` gets the
+    number of customers that were read so far.
     """
     opener = cipher if compiled.required_keys & PERSONAL_KEYS else None
     needed = kept_fields(compiled.required_keys)
@@ -119,6 +122,8 @@ async def load_population_and_unreadable(
             merged = merge_restores(state.restores, restores[customer_id], undone=compiled.rolled_back)
             readable[customer_id] = customer, replace(state, restores=merged)
         ids |= page_ids
+        if on_read is not None:
+            await on_read(len(ids))
     population = Population.of(
         readable.values(),
         today=compiled.local_day(now_ms),
@@ -126,6 +131,25 @@ async def load_population_and_unreadable(
         suppressed=await _suppressed_tags(redis, org, now_ms=now_ms),
     )
     return population, [CustomerId(customer) for customer in sorted((ids - readable.keys()) | lacking)]
+
+
+async def load_customers(redis: RedisClient, shop: Shop, *, field: Field | None = None) -> list[Customer]:
+    """All customers with a readable snapshot: about a second for 100,000.
+
+    Personal data stays sealed, unless `field` is personal: then the customers are those whose snapshot keeps it.
+    """
+    opened = field is not None and bool(field.record_keys & PERSONAL_KEYS)
+    needed = kept_fields(field.record_keys) if field is not None else frozenset[str]()
+    customers: dict[bytes, Customer] = {}  # a scan may return a customer twice
+    async for page in scan_hash(redis, keys.shop(shop.org, "snapshots")):
+        for name, stored in page.items():
+            try:
+                snapshot = read_snapshot(stored)
+                if needed <= snapshot.kept:
+                    customers[name] = snapshot.open(shop.cipher) if opened else snapshot.facts
+            except MalformedData:
+                continue  # the next reading of the customer replaces it
+    return [*customers.values()]
 
 
 def build_report(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from service.context import Context
@@ -45,8 +47,14 @@ async def publish_draft(
     note: str,
     approved: bool = False,
     action: str = "publish",
+    scheduled_ms: int = 0,
+    unchanged: Mapping[str, bytes | None] = MappingProxyType({}),
+    extend: Callable[[Any], None] = lambda _pipe: None,
 ) -> Published:
     """Make the draft live; a worker then enqueues the customers that change.
+
+    `scheduled_ms`, `unchanged` and `extend` are for a scheduled publish: when it was due, the keys that the transaction
+    requires to be as they were, and its further commands.
 
     If a first look waits for approval, this publish takes its place: the draft counts every customer. Raises
     NeedsApproval, or Forbidden for an approval by a marketer, or Refused if another version was published since the
@@ -56,6 +64,7 @@ async def publish_draft(
     run_id, now_ms = await runs.next_id(context.redis, shop.org, "publish"), await context.now_ms()
 
     def queue_rollout(pipe: Any, version: Version) -> None:
+        extend(pipe)
         if draft.is_deferred:
             return
         if draft.first_look == "waiting":
@@ -82,6 +91,8 @@ async def publish_draft(
             preview=draft.report.summary,
             inherited=draft.inherited,
             first_look=draft.first_look,
+            scheduled_ms=scheduled_ms,
+            unchanged=unchanged,
             extend=queue_rollout,
         )
     return Published(version, None if draft.is_deferred else await runs.get(context.redis, shop.org, run_id))

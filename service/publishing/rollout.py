@@ -23,6 +23,7 @@ from service.store.rules import Version, compile_version
 
 MAX_RUNS: Final = 500  # of a shop that are read for the effects of its versions
 MAX_FAILURES: Final = 3  # then the rollout goes on without an evaluation
+FROZEN_RETRY_MS: Final = 60_000
 
 
 class RolloutArgs(msgspec.Struct, frozen=True):
@@ -70,7 +71,13 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
     """Enqueue the customers that change under the live version. It can be repeated: nothing is written twice.
 
     If the evaluation fails again and again, one customer may be the cause, so all are enqueued: drains isolate it.
+    During a freeze it is postponed: the end of the freeze rolls out the live version, and completes this job.
     """
+    shop, now_ms = await context.shops.describe(job.org), await context.now_ms()
+    if shop.freeze is not None and shop.is_frozen(now_ms):
+        due_ms = max(shop.freeze.until_ms, now_ms) + FROZEN_RETRY_MS
+        await pending.save(context.redis, msgspec.structs.replace(job, due_ms=due_ms))
+        return False
     if job.failures < MAX_FAILURES:
         evaluation = await cpu.run(evaluate, job.org)
     else:
@@ -189,10 +196,17 @@ async def evaluate_late(context: Context, org: OrgId, number: int) -> Evaluation
 
 async def find_run(redis: RedisClient, org: OrgId, version: Version) -> Run | None:
     """The run of a version's rollout. None if it is older than the stored runs."""
-    matching = [run for run in await runs.latest(redis, org) if run.version == version.number]
-    return (
-        matching[-1] if matching else None
-    )  # the oldest: the end of shadow mode may have rolled it out again
+    matching = (await runs_by_version(redis, org)).get(version.number, ())
+    return matching[-1] if matching else None  # the end of shadow mode may have rolled it out again
+
+
+async def runs_by_version(redis: RedisClient, org: OrgId) -> dict[int, list[Run]]:
+    """The latest runs of rollouts by version, newest first: also those of late restores, and of the end of a freeze."""
+    found: dict[int, list[Run]] = {}
+    for run in await runs.latest(redis, org, limit=MAX_RUNS):
+        if run.kind == "publish" and run.version:
+            found.setdefault(run.version, []).append(run)
+    return found
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -205,16 +219,14 @@ class Effect(msgspec.Struct, frozen=True):
 
 async def load_effects(redis: RedisClient, org: OrgId) -> dict[int, Effect]:
     """The effect of each version that was rolled out, also after an approval. Runs are kept for 90 days."""
-    effects: dict[int, Effect] = {}
-    for run in await runs.latest(redis, org, limit=MAX_RUNS):
-        if run.version:
-            before = effects.get(run.version, Effect(0, 0, 0))
-            effects[run.version] = Effect(
-                before.added + run.added,
-                before.removed + run.removed,
-                before.remaining + (run.remaining if run.is_active else 0),
-            )
-    return effects
+    return {
+        number: Effect(
+            sum(run.added for run in found),
+            sum(run.removed for run in found),
+            sum(run.remaining for run in found if run.is_active),
+        )
+        for number, found in (await runs_by_version(redis, org)).items()
+    }
 
 
 def reason_of(version: Version) -> str:
@@ -235,13 +247,13 @@ async def stop_overruns(redis: RedisClient, org: OrgId) -> list[str]:
         if run.ended or not run.remaining:
             continue
         allowed = await client.hget(keys.shop(org, f"run:{run.id}"), "may_remove")
-        if allowed is not None and run.removed > _with_tolerance(int(allowed)):
+        if allowed is not None and run.removed > with_tolerance(int(allowed)):
             await client.hset(keys.shop(org, "state"), mapping={"removals_paused": f"publish {run.id}"})
             overruns.append(run.id)
     return overruns
 
 
-def _with_tolerance(allowed: int) -> int:
+def with_tolerance(allowed: int) -> int:
     """5 % more, and at least 20 more: customers change while a run goes on."""
     return allowed + max(20, allowed // 20)
 

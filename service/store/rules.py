@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from redis.exceptions import WatchError
 from service.domain.customers import OrgId
 from service.domain.documents import canonical_json, content_id, parse_rules
 from service.domain.engine import CompiledRules, compile_rules
+from service.domain.preview import diff_rules
 from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encode_inheritance, inherit
 from service.errors import NotFound, Refused
 from service.sentence import Sentence
@@ -52,6 +54,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     parent: int  # the live version when the author began; 0 = none
     preview: dict[str, Any] | None = None  # the preview that the author saw
+    changed: tuple[str, ...] = ()  # ids of the rules and tiers that differ from the parent
+    scheduled_ms: int = 0  # when a scheduled publish was due; 0: it was not scheduled
 
 
 class Versions:
@@ -73,15 +77,18 @@ class Versions:
         inherited: Inheritance | None = None,
         first_look: FirstLook | None = None,
         at_ms: int = 0,
+        scheduled_ms: int = 0,
+        unchanged: Mapping[str, bytes | None] = MappingProxyType({}),
         extend: Callable[[Any, Version], None] = lambda _pipe, _version: None,
     ) -> Version:
         """Store a version and make it live, in one transaction. `extend` may add commands to the transaction.
 
         `parent` is the version that was live when the author began (0 for none). Raises Refused if another version was
-        published since, so that no author overwrites the work of another, and if the shop's first look is not in the
-        state `first_look` any more. `inherited` is by default derived from the parent; a roll-back passes more. `at_ms` is
-        the time of a version of the past; 0 stands for now.
+        published since, so that no author overwrites the work of another, if the shop's first look is not in the state
+        `first_look` any more, and if one of the keys `unchanged` has another value. `inherited` is by default derived
+        from the parent; a roll-back passes more. `at_ms` is the time of a version of the past; 0 stands for now.
         """
+        before = await self.document(org, parent) if parent else RuleSet()
         now_ms = await server_time_ms(self._redis, org)
         version = Version(
             number=parent + 1,
@@ -91,6 +98,8 @@ class Versions:
             at_ms=at_ms or now_ms // 1000 * 1000,
             parent=parent,
             preview=preview,
+            changed=tuple(change.id for change in diff_rules(before, rule_set)),
+            scheduled_ms=scheduled_ms,
         )
         if inherited is None:
             inherited = await self.derive_inherited(org, rule_set, parent=parent)
@@ -104,12 +113,12 @@ class Versions:
             notices.queue_published(pipe, org, version=version.number, parent=parent, by=author)
             extend(pipe, version)
 
-        if not await self._execute_if(org, queue, live=parent, first_look=first_look):
+        if not await self.execute_if(org, queue, live=parent, first_look=first_look, unchanged=unchanged):
             live = await self.live_number(org)
             if live == parent:
                 raise Refused(
                     Sentence(
-                        "the first look at shop {org} went on meanwhile: look at the preview and publish again",
+                        "the first look or the schedule of shop {org} went on meanwhile: look at the preview and publish again",
                         org=org,
                     )
                 )
@@ -135,7 +144,7 @@ class Versions:
             queue_first_look(pipe, org, state)
             extend(pipe)
 
-        return await self._execute_if(org, queue, live=live, first_look=before)
+        return await self.execute_if(org, queue, live=live, first_look=before)
 
     async def live_number(self, org: OrgId) -> int:
         """The number of the live version. 0 = none."""
@@ -203,19 +212,28 @@ class Versions:
         names = ("live_version", "owned", "snapshots")
         return not await self._redis.exists(*(keys.shop(org, name) for name in names))
 
-    async def _execute_if(
-        self, org: OrgId, queue: Callable[[Any], None], *, live: int, first_look: FirstLook | None
+    async def execute_if(
+        self,
+        org: OrgId,
+        queue: Callable[[Any], None],
+        *,
+        live: int,
+        first_look: FirstLook | None = None,
+        unchanged: Mapping[str, bytes | None] = MappingProxyType({}),
     ) -> bool:
         """Execute the queued commands if the version `live` is live, and the first look is in this state (None: any).
 
-        Returns False if something else is true, or becomes true meanwhile.
+        `unchanged` are names of keys of the shop with the values that they must have. Returns False if something else is
+        true, or becomes true meanwhile.
         """
-        version_key, first_look_key = keys.shop(org, "live_version"), keys.shop(org, FIRST_LOOK_KEY)
+        names = [keys.shop(org, name) for name in ("live_version", FIRST_LOOK_KEY, *unchanged)]
         async with self._redis.pipeline() as pipe:
             try:
-                await pipe.watch(version_key, first_look_key)
-                version, state = await pipe.mget(version_key, first_look_key)
+                await pipe.watch(*names)
+                version, state, *values = await pipe.mget(names)
                 if int(version or 0) != live or first_look not in (None, decode_first_look(state)):
+                    return False
+                if values != [*unchanged.values()]:
                     return False
                 pipe.multi()
                 queue(pipe)

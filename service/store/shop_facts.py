@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from service.domain.customers import Customer, OrgId
 from service.errors import MalformedData
+from service.store import scheduled
 from service.store.client import RedisClient, keys, server_time_ms
 from service.store.customers import read_snapshot, snapshots
 from service.store.encryption import fingerprint_of
@@ -35,6 +36,7 @@ class ShopFacts:
     nightly: NightlyRun | None  # the last complete one
     manual_changes: int  # of our tags within a day, at most `MAX_CHANGES`
     live_version: int  # 0 = none
+    is_publish_stopped: bool  # a scheduled publish did not go live when it was due
     customers: int | None  # that Haravan counted; None before the first scan
     known: int  # customers with a snapshot
     sample: tuple[Customer, ...]  # some of them, chosen at random; personal data stays sealed
@@ -57,8 +59,10 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
         pipe.hlen(keys.shop(org, "snapshots"))
         pipe.hrandfield(keys.shop(org, "snapshots"), MAX_SAMPLE, withvalues=True)
         pipe.hvals(keys.shop(org, "data_keys"))
+        pipe.get(keys.shop(org, scheduled.SCHEDULED_KEY))
         replies = await pipe.execute()
-    backlog, rejected, last, letters, state, run, changes, live, known, sample, wrapped = replies
+    backlog, rejected, last, letters, state, run, changes, live, known, sample, wrapped, entry = replies
+    publish = scheduled.decode(entry)
     *until, customers = state
     return ShopFacts(
         org=org,
@@ -72,6 +76,7 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
         nightly=nightly.decode_run(run),
         manual_changes=len(changes),
         live_version=int(live or 0),
+        is_publish_stopped=publish is not None and publish.stop is not None,
         customers=None if customers is None else int(customers),
         known=known,
         sample=_customers(sample),

@@ -62,7 +62,7 @@ def test_a_marketer_publishes_a_rule(
         page.get_by_label("Ghi chú phiên bản").fill("VIP từ 5 triệu")
         assert visit.overflow() <= 0
         page.get_by_role("button", name="Xuất bản: gắn 4, gỡ 0, giữ 0").click()
-        expect(page.get_by_role("heading", name="Lịch sử quy tắc")).to_be_visible()
+        expect(page.get_by_role("heading", name="Ghi lên Haravan")).to_be_visible()
         expect(page.get_by_text("VIP từ 5 triệu").first).to_be_visible()
     live = site.call(site.context.versions.live, ORG)
     assert (live.author, live.note) == ("marketer", "VIP từ 5 triệu")

@@ -40,7 +40,7 @@ def narrowed() -> dict[str, Any]:
             for parameter in operation["parameters"]:
                 if parameter["in"] == "path":
                     parameter["schema"] = EXISTING[parameter["name"]]
-    for name in ("PreviewRequest", "PublishRequest"):
+    for name in ("PreviewRequest", "PublishRequest", "ScheduleRequest"):
         description["components"]["schemas"][name]["properties"]["rules"] = {
             "enum": [RULES_EXAMPLE, RULES_TEXT_EXAMPLE]
         }

@@ -50,7 +50,7 @@ def test_our_writes_and_external_changes_are_one_history_newest_first() -> None:
     )
 
     assert lines == [
-        "21/11/2026 14:00 −VIP · quy tắc “gone” v2 · xuất bản P1 · quy tắc không còn áp dụng (chạy thử, không gắn hay gỡ)",
+        "21/11/2026 14:00 −VIP · quy tắc “gone” v2 · xuất bản P1 · quy tắc không còn áp dụng (chỉ ghi nhận, chưa gắn hay gỡ)",
         "21/11/2026 13:00 −VIP · do người khác thay đổi (nhân viên hoặc ứng dụng khác)",
         "21/11/2026 12:00 +VIP · quy tắc “Khách VIP” v1 · webhook · thỏa điều kiện · Tổng chi tiêu: 10 ₫",
     ]

@@ -28,8 +28,8 @@ LANES: Final[tuple[Lane, ...]] = ("live", "bulk")
 class DrainStopped(TaggerError):
     """The drain ends early without a failure. The text is its outcome.
 
-    `version_changed`: other rules went live. `shadow_changed`: shadow mode began or ended. `paused`: the shop was
-    paused.
+    `version_changed`: other rules went live. `shadow_changed`: shadow mode or a freeze began or ended. `paused`: the
+    shop was paused.
     """
 
 
@@ -66,6 +66,11 @@ class DrainContext:
     def today(self) -> int:
         """The day in the time zone of the rules, as an ordinal."""
         return self.rules.local_day(self.lease.now_ms)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether decisions are recorded and not written: shadow mode, or a freeze."""
+        return self.shop.shadow or self.shop.is_frozen(self.lease.now_ms)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Store the settlements. Raises LeaseLost or DrainStopped if the store refuses all of them.

@@ -217,7 +217,7 @@ class Reader:
             version=context.lease.version,
             now_ms=dequeued.now_ms,
             today=context.today,
-            shadow=context.shop.shadow,
+            shadow=context.is_silent,
         )
         evaluated = (
             self._evaluate(mark, fetched, dequeued.stored[mark.customer], batch) for mark in dequeued.marks

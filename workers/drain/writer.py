@@ -138,7 +138,7 @@ class Writer:
             return []
         planned = await context.lease.planned_writes(limit=limit + len(late))
         return [
-            (mark, None if context.shop.shadow else _decode_plan(packed, now_ms=context.lease.now_ms))
+            (mark, None if context.is_silent else _decode_plan(packed, now_ms=context.lease.now_ms))
             for mark, packed in planned
             if mark.customer not in late
         ][:limit]
@@ -186,7 +186,7 @@ class Writer:
         for result in results:
             if result.outcome == "paused":
                 raise DrainStopped("paused")
-            if result.outcome == "shadow_mode":
+            if result.outcome in ("shadow_mode", "frozen"):
                 raise DrainStopped("shadow_changed")
 
     def _update_breaker(self, result: WriteResult) -> None:

@@ -1,7 +1,7 @@
-"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures, first looks, replays, restored shops. Several workers share them.
+"""Executes pending jobs: rollouts, scheduled publishes, claims, erasures, ends of freezes and first looks, replays, restored shops.
 
-The jobs of one shop are executed by one worker at a time, under a lock that is renewed. When the worker dies, the lock
-expires and another worker goes on.
+Several workers share them. The jobs of one shop are executed by one worker at a time, under a lock that is renewed.
+When the worker dies, the lock expires and another worker goes on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
 from service.errors import EvaluationDied, Overloaded
 from service.operations import claims, replay
-from service.publishing import first_look, rollout
+from service.publishing import first_look, freeze, rollout, scheduled
 from service.runtime import cancel_and_wait
 from service.store.jobs import RENEW_INTERVAL_S, JobKind, PendingJob, pending
 from service.store.shops import deletion
@@ -46,6 +46,8 @@ EXECUTE: Final[dict[JobKind, Execute]] = {
     "first_look": first_look.execute,
     "replay": replay.execute,
     "restored": execute_restored,
+    "end_of_freeze": freeze.execute,
+    "scheduled_publish": scheduled.execute,
 }
 STEPWISE: Final[frozenset[JobKind]] = frozenset({"replay"})  # a step of these is no event of the log
 
@@ -128,19 +130,9 @@ class PendingJobs:
             return False
         if completed or job.kind not in STEPWISE:
             log.info("pending_job", outcome="completed" if completed else "retry")
-        if completed and job.kind == "first_look":
-            await self._alert_first_look(job.org)
+        if completed and self.alerts is not None:
+            await _alert(self.context, self.alerts, job)
         return completed
-
-    async def _alert_first_look(self, org: OrgId) -> None:
-        shop = await self.context.shops.get(org)
-        if self.alerts is not None and shop is not None and shop.first_look == "waiting":
-            self.alerts.raise_alert(
-                "first_look_waiting",
-                "all customers have been read, and more of them would change than a publish may change without an "
-                f"approval. Nothing is written until then. Preview: tagger shops approve {org} --dry-run",
-                org=org,
-            )
 
     async def _delete(self, job: PendingJob) -> None:
         async with self.context.redis.pipeline() as pipe:
@@ -153,6 +145,48 @@ class PendingJobs:
             return []
         now_ms = await self.context.now_ms()
         return [job for job in jobs if job.due_ms <= now_ms]
+
+
+async def _alert(context: Context, alerts: Alerts, job: PendingJob) -> None:
+    """Tell somebody if what a job did needs a person."""
+    org = job.org
+    match job.kind:
+        case "first_look":
+            if (await context.shops.describe(org)).first_look == "waiting":
+                alerts.raise_alert(
+                    "first_look_waiting",
+                    "all customers have been read, and more of them would change than a publish may change without an "
+                    f"approval. Nothing is written until then. Preview: tagger shops approve {org} --dry-run",
+                    org=org,
+                )
+        case "end_of_freeze":
+            freeze = (await context.shops.describe(org)).freeze
+            if freeze is not None and freeze.waiting_ms:
+                alerts.raise_alert(
+                    "freeze_waiting",
+                    "the last day of the freeze is over, and more customers would change than a publish may change "
+                    "without an approval. Nothing is written until then. "
+                    f"Preview: tagger shops unfreeze {org} --dry-run",
+                    org=org,
+                )
+        case "scheduled_publish":
+            await _alert_scheduled(context, alerts, org)
+
+
+async def _alert_scheduled(context: Context, alerts: Alerts, org: OrgId) -> None:
+    entry, live = await scheduled.find(context, org), await context.versions.live(org)
+    if entry is not None and entry.stop is not None:
+        alerts.raise_alert(
+            "scheduled_publish_stopped",
+            f"{scheduled.describe_stop(entry)}. Preview: tagger rules publish-scheduled {org} --dry-run",
+            org=org,
+        )
+    elif live is not None and scheduled.is_late(live):
+        alerts.raise_alert(
+            "scheduled_publish_late",
+            f"version {live.number} was due {(live.at_ms - live.scheduled_ms) // 60_000} minutes earlier: no worker ran then",
+            org=org,
+        )
 
 
 def _order(job: PendingJob) -> tuple[bool, int]:

@@ -71,8 +71,8 @@ def publish(org: Org, file: RulesFile, note: Note = "", approve: Approve = False
                 published = await publish_draft(
                     cli.context, shop, draft, by=current_actor(), note=note, approved=approve
                 )
-            started = await _wait(cli, shop, published)
-        _print_result(published.version.number, started, draft, shop)
+            started = await wait_for(cli, shop, published)
+        print_published(published.version.number, started, draft, shop)
 
     run(work())
 
@@ -103,8 +103,8 @@ def rollback(
                 published = await roll_back(
                     cli.context, shop, draft, to=version, by=current_actor(), note=note, approved=approve
                 )
-            started = await _wait(cli, shop, published)
-        _print_result(published.version.number, started, draft, shop)
+            started = await wait_for(cli, shop, published)
+        print_published(published.version.number, started, draft, shop)
 
     run(work())
 
@@ -132,9 +132,10 @@ def approve(
     run(work())
 
 
-async def _wait(cli: CliContext, shop: Shop, published: Published) -> Run | None:
-    if published.run is None:
-        return None
+async def wait_for(cli: CliContext, shop: Shop, published: Published) -> Run | None:
+    """Wait until a worker has marked the customers of a publish. None if it has no run."""
+    if published.run is None or shop.is_frozen(await cli.context.now_ms()):
+        return published.run
     return await wait_until_prepared(cli.redis, shop.org, published.run)
 
 
@@ -150,7 +151,8 @@ def preview_if_refused(draft: Draft) -> Iterator[None]:
         raise typer.Exit(1) from exc
 
 
-def _print_result(version: int, started: Run | None, draft: Draft, shop: Shop) -> None:
+def print_published(version: int, started: Run | None, draft: Draft, shop: Shop) -> None:
+    """Print the new version, its run, and what else to know."""
     words = translator()
     rules = words.plural("rules", len(draft.rule_set.rules))
     tiers = words.plural("tiers", len(draft.rule_set.tiers))
@@ -165,6 +167,9 @@ def print_run(run: Run | None, draft: Draft, shop: Shop) -> None:
     """Print how many customers the run marks, and the next command."""
     if draft.is_deferred:
         print_sentence("publish.deferred", org=shop.org)
+        return
+    if draft.freeze is not None:
+        print_sentence("publish.frozen", last=translator().day(draft.freeze.last))
         return
     if run is not None and (run.total or run.pending):
         console().print(format_run(run))

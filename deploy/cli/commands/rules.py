@@ -1,4 +1,4 @@
-"""`tagger rules check|show`. `language`, `publishing`, `history` and `claims` add the other commands of the group."""
+"""`tagger rules check|show`. `language`, `publishing`, `scheduled`, `history` and `claims` add the other commands of the group."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.commands import claims, history, language, publishing
+from deploy.cli.commands import claims, history, language, publishing, scheduled
 from deploy.cli.context import AsJson, Org, OrgId, open_context, parse_org_id, run
 from deploy.cli.inputs import RulesFile, read_rules_file
 from deploy.cli.output import print_json, print_note
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from service.domain.rules import RuleSet
     from service.publishing import Draft
 
-app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Rules: check, preview, publish, schedule, compare and roll back.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -98,7 +100,7 @@ def show(
     run(work())
 
 
-for group in (language, publishing, history, claims):
+for group in (language, publishing, scheduled, history, claims):
     group.add_to(app)
 
 

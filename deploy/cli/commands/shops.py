@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploy.cli.commands import publishing
+from deploy.cli.commands import freeze, publishing
 from deploy.cli.commands import shadow as shadow_mode
 from deploy.cli.context import AsJson, Org, check_token, open_context, run
 from deploy.cli.inputs import current_actor, read_secret
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from service.store.shops import Dialect
 
 app = typer.Typer(
-    help="Shops: add, list, remove, replace a token, pause, resume, first look, shadow mode.",
+    help="Shops: add, list, remove, replace a token, pause, resume, first look, shadow mode, freeze.",
     no_args_is_help=True,
 )
 
@@ -111,7 +111,8 @@ def list_shops(as_json: AsJson = False) -> None:
         async with open_context() as cli:
             shops = [await cli.shops.describe(org) for org in await cli.shops.orgs()]
             versions = [await cli.versions.live_number(shop.org) for shop in shops]
-        rows = [shop_row(shop, version) for shop, version in zip(shops, versions, strict=True)]
+            now_ms = await cli.context.now_ms()
+        rows = [shop_row(shop, version, now_ms=now_ms) for shop, version in zip(shops, versions, strict=True)]
         if as_json:
             print_json(rows)
             return
@@ -248,6 +249,7 @@ def resume(
 
 app.command()(publishing.approve)
 shadow_mode.add_to(app)
+freeze.add_to(app)
 
 
 def _dialect(text: str) -> Dialect:

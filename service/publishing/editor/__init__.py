@@ -1,4 +1,5 @@
-"""Editing rules in pages: the shared working copy, live counts while somebody types, the review before a publish.
+"""Editing rules in pages: the shared working copy, live counts while somebody types, the review before a publish
+and what follows from it.
 
 Everything here may be undone or discarded, until `publish_copy` makes the working copy live."""
 
@@ -36,11 +37,10 @@ from service.publishing.editor.review import (
     RuleDifference,
     TagRow,
     differences,
-    publish_copy,
-    publish_rollback,
-    request_approval,
     review_copy,
+    review_end_of_freeze,
     review_rollback,
+    review_scheduled,
 )
 from service.publishing.editor.source import (
     ParsedSource,
@@ -50,7 +50,17 @@ from service.publishing.editor.source import (
     parse_document_text,
     parse_entry_text,
 )
+from service.publishing.editor.submit import (
+    edit_scheduled,
+    end_freeze,
+    publish_copy,
+    publish_rollback,
+    publish_scheduled,
+    request_approval,
+    schedule_copy,
+)
 from service.publishing.editor.summary import RuleSummary, count_owners, summarize
+from service.publishing.editor.tasks import execute, result_of
 from service.publishing.editor.try_customer import TriedCustomer, try_customer
 
 __all__ = [
@@ -81,7 +91,10 @@ __all__ = [
     "differences",
     "discard",
     "duplicate_entry",
+    "edit_scheduled",
+    "end_freeze",
     "entry_of",
+    "execute",
     "format_draft",
     "format_entry",
     "import_document",
@@ -92,12 +105,17 @@ __all__ = [
     "parse_entry_text",
     "publish_copy",
     "publish_rollback",
+    "publish_scheduled",
     "redo",
     "request_approval",
+    "result_of",
     "review_copy",
+    "review_end_of_freeze",
     "review_rollback",
+    "review_scheduled",
     "rule_history",
     "save_entry",
+    "schedule_copy",
     "summarize",
     "try_customer",
     "undo",

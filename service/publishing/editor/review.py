@@ -1,31 +1,22 @@
-"""The review of a working copy before its publish, and the publish itself.
-
-A publish needs a review of exactly this content over the live version, at most an hour old.
-"""
+"""Reviews: what publishing a draft, going back, a scheduled publish or the end of a freeze changes for all customers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from service.context import Context
-from service.domain.access import Actor, Role
 from service.domain.customers import OrgId
 from service.domain.documents import InvalidRules, content_id, validate_rules
 from service.domain.explain import Language
 from service.domain.preview import DiffLine, TierPreview, describe_change, describe_warning, diff_rules
 from service.domain.rules import RuleSet
-from service.errors import Refused
 from service.locales import translator_for
+from service.publishing import freeze, scheduled
 from service.publishing.draft import Draft, create_draft, create_rollback_draft
-from service.publishing.publish import Published, publish_draft, roll_back
-from service.sentence import Sentence
 from service.store import working_copies
-from service.store.history import audit_log
-from service.store.shops import FirstLook, Shop
-from service.store.working_copies import ApprovalRequest, Review
-
-MAX_REVIEW_AGE_MS: Final = 3_600_000
+from service.store.shops import FirstLook
+from service.store.working_copies import Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +66,13 @@ class Effect:
     warnings: tuple[str, ...]
     shadow: bool
     first_look: FirstLook
+    frozen_until: str | None = None  # the last day of a freeze, as ISO
+
+    @property
+    def counted(self) -> list[str]:
+        """The counts of `TagRow` that are not 0 for every tag, besides those of every review."""
+        names = ("kept", "not_ours", "left", "undecided")
+        return [name for name in names if any(getattr(row, name) for row in self.tags)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +95,7 @@ class RollbackReview:
     live: int
     changes: tuple[RuleDifference, ...]
     effect: Effect
+    at_ms: int
 
 
 async def review_copy(
@@ -123,86 +122,30 @@ async def review_rollback(context: Context, org: OrgId, to: int, language: Langu
     """Evaluate a roll-back for all customers. Runs in the CPU pool. Raises NotFound, Refused."""
     shop = await context.shops.get_or_raise(org)
     draft = await create_rollback_draft(context, shop, to=to)
-    return RollbackReview(to, draft.parent, _differences(draft, language), _effect(draft, language))
+    return RollbackReview(
+        to, draft.parent, _differences(draft, language), _effect(draft, language), await context.now_ms()
+    )
 
 
-async def publish_copy(
-    context: Context, org: OrgId, content: str, *, by: Actor, note: str, approved: bool
-) -> int:
-    """Publish the working copy, and return the number of the new version. Runs in the CPU pool.
-
-    Raises Refused if the copy is not what was reviewed, if the review is too old or over another version, or if it needs
-    an approval; Forbidden if a marketer approves.
-    """
-    copy = await working_copies.load(context.redis, org)
-    review = await working_copies.load_review(context.redis, org)
-    if copy is None:
-        raise Refused(Sentence("there is no draft any more: somebody published or discarded it"))
-    shop, rule_set = await context.shops.get_or_raise(org), _valid(copy.document)
-    draft = await create_draft(context, shop, rule_set)
-    is_reviewed = review is not None and (review.content, review.parent) == (content, draft.parent)
-    is_recent = review is not None and await context.now_ms() - review.at_ms <= MAX_REVIEW_AGE_MS
-    if not (is_reviewed and is_recent and content_id(rule_set) == content and copy.parent == draft.parent):
-        raise Refused(
-            Sentence("the draft or the live rules have changed since this preview: look at the preview again")
-        )
-    published = await _publish(context, shop, draft, by=by, note=note, approved=approved)
-    await working_copies.remove(context.redis, org)
-    return published.version.number
+async def review_scheduled(context: Context, org: OrgId, language: Language) -> CopyReview:
+    """Evaluate the scheduled publish over what is live now. Runs in the CPU pool. Raises NotFound, Refused."""
+    shop, entry = await context.shops.get_or_raise(org), await scheduled.load_scheduled(context, org)
+    draft = await scheduled.draft_scheduled(context, shop, entry)
+    return CopyReview(
+        (),
+        entry.content,
+        draft.parent,
+        _differences(draft, language),
+        _effect(draft, language),
+        await context.now_ms(),
+    )
 
 
-async def publish_rollback(
-    context: Context, org: OrgId, to: int, live: int, *, by: Actor, note: str, approved: bool
-) -> int:
-    """Roll back to an earlier version, and return the number of the new one. `live` is the version that the reader saw.
-
-    Runs in the CPU pool. Raises Refused, Forbidden, NotFound.
-    """
-    shop = await context.shops.get_or_raise(org)
-    draft = await create_rollback_draft(context, shop, to=to)
-    if draft.parent != live:
-        raise Refused(
-            Sentence("version {parent} went live meanwhile: look at the preview again", parent=draft.parent)
-        )
-    _check_approved(draft, approved=approved)
-    published = await roll_back(context, shop, draft, to=to, by=by, note=note, approved=approved)
-    return published.version.number
-
-
-async def request_approval(context: Context, org: OrgId, content: str, *, by: Actor, note: str) -> None:
-    """Ask ops to approve and publish the reviewed content."""
-    by.require(Role.MARKETER, Sentence("ask for an approval"))
-    review = await working_copies.load_review(context.redis, org)
-    if review is None or review.content != content:
-        raise Refused(Sentence("the draft has changed since this preview: look at the preview again"))
-    summary = Sentence("draft {draft} over version {number}", draft=content[:12], number=review.parent)
-    async with audit_log.recorded(context.redis, by, "ask_approval", org=org, summary=summary):
-        request = ApprovalRequest(content, by.name, await context.now_ms(), note)
-        await working_copies.save_request(context.redis, org, request)
-
-
-async def _publish(
-    context: Context, shop: Shop, draft: Draft, *, by: Actor, note: str, approved: bool
-) -> Published:
-    _check_approved(draft, approved=approved)
-    return await publish_draft(context, shop, draft, by=by, note=note, approved=approved)
-
-
-def _check_approved(draft: Draft, *, approved: bool) -> None:
-    """`NeedsApproval` holds a report, which does not come out of the CPU pool."""
-    if draft.report.guard.needs_approval and not approved:
-        raise Refused(
-            Sentence(
-                "this change is larger than the guard allows: somebody with the role ops must approve it"
-            )
-        )
-
-
-def _valid(document: dict[str, Any]) -> RuleSet:
-    try:
-        return validate_rules(document)
-    except InvalidRules as exc:
-        raise Refused(Sentence("the draft has errors: correct them first")) from exc
+async def review_end_of_freeze(context: Context, org: OrgId, language: Language) -> CopyReview:
+    """Evaluate what the end of a freeze writes. Runs in the CPU pool. Raises Refused if the shop is not frozen."""
+    draft = await freeze.draft_end_of_freeze(context, await context.shops.get_or_raise(org))
+    now_ms = await context.now_ms()
+    return CopyReview((), "", draft.parent, (), _effect(draft, language), now_ms)
 
 
 def _entry_id(document: dict[str, Any], path: tuple[str | int, ...]) -> str:
@@ -265,4 +208,5 @@ def _effect(draft: Draft, language: Language) -> Effect:
         ),
         shadow=draft.shadow,
         first_look=draft.first_look,
+        frozen_until=None if draft.freeze is None else draft.freeze.last.isoformat(),
     )

@@ -29,6 +29,7 @@ A key without a lifetime below does not expire.
                                   live_backlog, customer_count, snapshots_version, next_probe_ms, suspect_is_next,
                                   …_rejection, uninstall_…
     {shop}first_look              string: `waiting` for approval or `complete`; nothing until the first walk is complete
+    {shop}freeze                  string: the days of a freeze, and whether its end waits for an approval (JSON)
     {shop}generation_seq          number: the last generation
     {shop}wakeup_seq              number: the last wake-up; no job id is used twice
     {shop}mark:{customer}         hash: generation, position, enqueued_ms, lane, state, updated_ms, last_delivery, attempts,
@@ -94,7 +95,9 @@ A key without a lifetime below does not expire.
     {shop}working_copy_redo       list: drafts that were undone since the last save (JSON)
     {shop}editing                 hash: id of an open editor -> its rule, who opened it, since and last seen ms; 90 s
     {shop}review                  string: which content of the draft was previewed, over which version, and when (JSON)
+    {shop}task:{name}             string: the progress and the result of work for one page (JSON); 1 min, then 1 h
     {shop}approval_request        string: the person who asks for approval, and the content (JSON); 30 days
+    {shop}scheduled_publish       string: the rules that are published at a set time, or why that was stopped (JSON)
     {shop}run_seq                 number: the last run
     {shop}runs                    sorted set: run id -> started ms
     {shop}guarded_runs            set: the runs of the latest publish and of later claims; the removal guard watches them

@@ -45,7 +45,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tr
     values: dict[str, object] = {}  # the compared values by field; msgspec copies an empty default
     delivery: str = ""  # the id of the last delivery that marked the customer
     why: str = ""  # see TagOutcome.cause
-    written: bool = True  # False in shadow mode: decided, but not written
+    written: bool = True  # False in shadow mode and in a freeze: decided, but not written
     prior: PriorState | None = None  # of a removed tag
 
 

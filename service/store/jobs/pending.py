@@ -19,7 +19,17 @@ from service.store.client import RedisClient, keys, load_partitions
 LOCK_TIMEOUT_S: Final = 10  # when a worker dies, another goes on after this time
 RENEW_INTERVAL_S: Final = 3.0
 
-JobKind = Literal["rollout", "late_restores", "claim", "erasure", "first_look", "replay", "restored"]
+JobKind = Literal[
+    "rollout",
+    "late_restores",
+    "claim",
+    "erasure",
+    "first_look",
+    "replay",
+    "restored",
+    "end_of_freeze",
+    "scheduled_publish",
+]
 
 
 class PendingJob(msgspec.Struct, frozen=True):

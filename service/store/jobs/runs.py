@@ -165,11 +165,8 @@ async def remaining(redis: RedisClient, org: OrgId, run_id: str) -> list[Custome
 
 async def get(redis: RedisClient, org: OrgId, run_id: str) -> Run:
     """The run and its progress. Raises NotFound."""
-    key = keys.shop(org, f"run:{run_id}")
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.hgetall(key)
-        pipe.scard(f"{key}:remaining")
-        pipe.llen(f"{key}:waiting")
+        _queue_get(pipe, org, run_id)
         stored, count, waiting = await pipe.execute()
     if not stored:
         raise NotFound(
@@ -177,18 +174,23 @@ async def get(redis: RedisClient, org: OrgId, run_id: str) -> Run:
                 "there is no run {run_id}; runs are kept for {days} days", run_id=run_id, days=keys.RUN_DAYS
             )
         )
-    fields = {name.decode(): value.decode() for name, value in stored.items()}
-    more = {"id": run_id, "remaining": count + waiting, "waiting": waiting}
-    return msgspec.convert({**fields, **more}, Run, strict=False)
+    return _decode(run_id, stored, count, waiting)
 
 
 async def latest(redis: RedisClient, org: OrgId, *, limit: int = 20) -> list[Run]:
     """The latest runs, newest first."""
+    ids = [run_id.decode() for run_id in await redis.zrevrange(keys.shop(org, "runs"), 0, limit - 1)]
+    async with redis.pipeline(transaction=False) as pipe:
+        for run_id in ids:
+            _queue_get(pipe, org, run_id)
+        replies = await pipe.execute()
     runs: list[Run] = []
-    for run_id in await redis.zrevrange(keys.shop(org, "runs"), 0, limit - 1):
-        try:
-            runs.append(await get(redis, org, run_id.decode()))
-        except NotFound:
+    for run_id, (stored, count, waiting) in zip(
+        ids, zip(replies[::3], replies[1::3], replies[2::3], strict=True), strict=True
+    ):
+        if stored:
+            runs.append(_decode(run_id, stored, count, waiting))
+        else:
             await redis.zrem(keys.shop(org, "runs"), run_id)
     return runs
 
@@ -231,6 +233,19 @@ async def end(redis: RedisClient, org: OrgId, run_id: str, *, reason: str) -> No
         await redis.hdel(key, "pending")
         # `delete` would block the server while it frees a large set
         await redis.unlink(f"{key}:remaining", f"{key}:waiting")
+
+
+def _queue_get(pipe: Any, org: OrgId, run_id: str) -> None:
+    key = keys.shop(org, f"run:{run_id}")
+    pipe.hgetall(key)
+    pipe.scard(f"{key}:remaining")
+    pipe.llen(f"{key}:waiting")
+
+
+def _decode(run_id: str, stored: dict[bytes, bytes], marked: int, waiting: int) -> Run:
+    fields = {name.decode(): value.decode() for name, value in stored.items()}
+    more = {"id": run_id, "remaining": marked + waiting, "waiting": waiting}
+    return msgspec.convert({**fields, **more}, Run, strict=False)
 
 
 def _number(run_id: str) -> int:

@@ -32,8 +32,8 @@ class LeaseLost(TaggerError):
 class WriteDenied(NamedTuple):
     """The call must not be made.
 
-    Reasons: `lease_lost`, `superseded`, `version_changed`, `plan_expired`, `write_in_doubt`, `shadow_mode`, `paused`
-    and `removals_paused`.
+    Reasons: `lease_lost`, `superseded`, `version_changed`, `plan_expired`, `write_in_doubt`, `shadow_mode`, `frozen`,
+    `paused` and `removals_paused`.
     """
 
     reason: str

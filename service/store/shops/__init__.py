@@ -1,4 +1,4 @@
-"""Shops: settings, sealed credentials, pauses, uninstalls and deletion.
+"""Shops: settings, sealed credentials, pauses, freezes, uninstalls and deletion.
 
 Other rooms use `ShopRepository`."""
 
@@ -10,6 +10,15 @@ from service.store.shops.first_look import (
     queue_first_look,
     save_first_look,
 )
+from service.store.shops.freeze import (
+    FREEZE_KEY,
+    Freeze,
+    FreezeState,
+    decode_freeze,
+    encode_freeze,
+    make_freeze,
+    queue_freeze,
+)
 from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, dialect_of, validate
 from service.store.shops.repository import MASS_404, TOKEN_REJECTED, ShopRepository
 from service.store.shops.uninstall import UNINSTALLED
@@ -17,17 +26,24 @@ from service.store.shops.uninstall import UNINSTALLED
 __all__ = [
     "DEFAULT_TIMEZONE",
     "FIRST_LOOK_KEY",
+    "FREEZE_KEY",
     "MASS_404",
     "TOKEN_REJECTED",
     "UNINSTALLED",
     "Dialect",
     "FirstLook",
+    "Freeze",
+    "FreezeState",
     "Shop",
     "ShopRepository",
     "decode_first_look",
+    "decode_freeze",
     "deletion",
     "dialect_of",
+    "encode_freeze",
+    "make_freeze",
     "queue_first_look",
+    "queue_freeze",
     "save_first_look",
     "uninstall",
     "validate",

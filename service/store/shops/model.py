@@ -13,6 +13,7 @@ from service.runtime import address_problem
 from service.sentence import Sentence
 from service.store.encryption import ShopCipher
 from service.store.shops.first_look import FirstLook
+from service.store.shops.freeze import Freeze
 
 Dialect = Literal["omni", "admin"]
 DEFAULT_TIMEZONE: Final = "Asia/Ho_Chi_Minh"
@@ -44,6 +45,11 @@ class Shop:
     data_id: str = field(
         default="", compare=False
     )  # of this shop's data; another one means that numbers of versions start anew
+    freeze: Freeze | None = None
+
+    def is_frozen(self, now_ms: int) -> bool:
+        """Whether a freeze has begun: no tag is written until it is ended."""
+        return self.freeze is not None and self.freeze.from_ms <= now_ms
 
 
 def dialect_of(api_url: str) -> Dialect:

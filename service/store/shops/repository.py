@@ -23,6 +23,7 @@ from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
 from service.store.shops import deletion, uninstall
 from service.store.shops.first_look import FIRST_LOOK_KEY, decode_first_look
+from service.store.shops.freeze import FREEZE_KEY, decode_freeze
 from service.store.shops.model import Shop, validate
 from service.store.shops.uninstall import UNINSTALLED
 
@@ -116,7 +117,8 @@ class ShopRepository:
             pipe.hmget(keys.shop(org, "state"), "paused", "paused_since", "paused_by", "removals_paused")
             pipe.hgetall(keys.shop(org, "data_keys"))
             pipe.get(keys.shop(org, FIRST_LOOK_KEY))
-            stored, (paused, since, by, removals), data_keys, first_look = await pipe.execute()
+            pipe.get(keys.shop(org, FREEZE_KEY))
+            stored, (paused, since, by, removals), data_keys, first_look, freeze = await pipe.execute()
         if not stored:
             return None
         shop = Shop(
@@ -136,6 +138,7 @@ class ShopRepository:
             cipher=encryption.open_cipher(self._keyring, org, data_keys),
             first_look=decode_first_look(first_look),
             data_id=stored.get(b"data_id", b"").decode(),
+            freeze=decode_freeze(freeze),
         )
         return shop, stored
 

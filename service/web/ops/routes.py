@@ -25,7 +25,7 @@ from service.domain.sync import MAX_BODY
 from service.errors import Forbidden, MalformedData
 from service.sentence import Sentence
 from service.web.authentication import TokenAuth
-from service.web.ops import access, claims, customers, deliveries, rules, runs, shops, versions
+from service.web.ops import access, claims, customers, deliveries, rules, runs, scheduled, shops, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document
 from service.web.ops.requests import (
     Endpoint,
@@ -42,6 +42,7 @@ ENDPOINTS: Final = (
     *runs.ENDPOINTS,
     *versions.ENDPOINTS,
     *rules.ENDPOINTS,
+    *scheduled.ENDPOINTS,
     *claims.ENDPOINTS,
     *customers.ENDPOINTS,
     *access.ENDPOINTS,

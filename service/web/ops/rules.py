@@ -111,6 +111,9 @@ class PreviewResponse(Preview, ResponseModel, frozen=True, kw_only=True):
     warnings: list[str]
     shadow: Shadow
     first_look: FirstLook
+    frozen_until: Annotated[
+        str | None, Meta(description="The last day of a freeze: nothing is written before it is over")
+    ]
 
 
 class PublishResponse(ResponseModel, frozen=True):
@@ -131,7 +134,7 @@ class RollbackResponse(ResponseModel, frozen=True):
 async def preview_rules(context: Context, request: Request) -> PreviewResponse:
     """Preview what publishing these rules would change for all known customers."""
     body: PreviewRequest = request.model
-    rule_set = _parse(body.rules)
+    rule_set = parse_document(body.rules)
     shop = await context.shops.get_or_raise(request.org)
     return to_preview(await create_draft(context, shop, rule_set), translator_for(body.lang))
 
@@ -144,12 +147,12 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
     progress. If the same rules are live already, nothing is published, and the answer is that version.
     """
     body: PublishRequest = request.model
-    rule_set = _parse(body.rules)
+    rule_set = parse_document(body.rules)
     shop = await context.shops.get_or_raise(request.org)
     parent = None if body.parent is UNSET else body.parent
     live = await find_same_rules(context, shop, rule_set)
     if live is not None:
-        return _to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
+        return to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
     draft = await create_draft(context, shop, rule_set)
     if parent is not None and parent != draft.parent:
         raise Refused(
@@ -162,7 +165,7 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
     published = await publish_draft(
         context, shop, draft, by=request.by, note=body.note, approved=body.approve
     )
-    return _to_published(published.version, published.run, shop)
+    return to_published(published.version, published.run, shop)
 
 
 async def roll_back_rules(context: Context, request: Request) -> RollbackResponse:
@@ -180,11 +183,11 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     )
     if live is not None:
         run = await rollout.find_run(context.redis, shop.org, live)
-        return RollbackResponse(None, _to_published(live, run, shop))
+        return RollbackResponse(None, to_published(live, run, shop))
     published = await roll_back(
         context, shop, draft, to=body.to, by=request.by, note=body.note, approved=body.approve
     )
-    return RollbackResponse(None, _to_published(published.version, published.run, shop))
+    return RollbackResponse(None, to_published(published.version, published.run, shop))
 
 
 def to_preview(draft: Draft, words: Translator) -> PreviewResponse:
@@ -199,11 +202,13 @@ def to_preview(draft: Draft, words: Translator) -> PreviewResponse:
     return msgspec.convert(draft_to_dict(draft, words=words) | {"guard": guard}, PreviewResponse)
 
 
-def _parse(document: str | Mapping[str, Any]) -> RuleSet:
+def parse_document(document: str | Mapping[str, Any]) -> RuleSet:
+    """The rules of a request. Raises InvalidRules with every error."""
     return parse_rules(document) if isinstance(document, str) else validate_rules(document)
 
 
-def _to_published(version: Version, run: Run | None, shop: Shop) -> PublishResponse:
+def to_published(version: Version, run: Run | None, shop: Shop) -> PublishResponse:
+    """A published version as the API shows it."""
     model = None if run is None else to_model(run, RunModel)
     return PublishResponse(to_model(version, VersionModel), model, shop.shadow)
 
@@ -243,6 +248,7 @@ PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
     "warnings": [],
     "shadow": False,
     "first_look": "complete",
+    "frozen_until": None,
 }
 PUBLISHED_EXAMPLE: Final[dict[str, Any]] = {"version": VERSION_EXAMPLE, "run": RUN_EXAMPLE, "shadow": False}
 BAD_RULES_EXAMPLE: Final[dict[str, Any]] = {

@@ -15,7 +15,7 @@ from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.doctor import DoctorCache
 from service.web.authentication import SignInLimiter
-from service.web.pages import account, activity, customers, design, editors, rules, shops
+from service.web.pages import account, activity, customers, design, editors, publishing, rules, shops
 from service.web.pages.shell import Page, PageGroup, Responder, SecurityMiddleware, mounts
 
 # In the order of the navigation.
@@ -23,6 +23,7 @@ GROUPS: Final[tuple[PageGroup, ...]] = (
     shops.GROUP,
     rules.GROUP,
     editors.GROUP,
+    publishing.GROUP,
     customers.GROUP,
     activity.GROUP,
     account.GROUP,

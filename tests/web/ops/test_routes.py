@@ -40,8 +40,9 @@ NAMES = [endpoint.name for endpoint in ENDPOINTS]
 # The least role of every endpoint, once more, so that a change of one is a change of this table as well.
 LEAST = {
     Role.VIEWER: "list_shops shop_status list_deliveries list_dead_letters group_dead_letters list_runs run_status show_rules list_versions "
-    "compare_versions explain_customer list_audit_log doctor shop_doctor",
-    Role.MARKETER: "pause preview_rules publish_rules roll_back_rules exclude_customer",
+    "compare_versions explain_customer list_audit_log doctor shop_doctor show_scheduled",
+    Role.MARKETER: "pause preview_rules publish_rules roll_back_rules exclude_customer schedule_rules reschedule_rules "
+    "publish_scheduled_rules unschedule_rules freeze_shop unfreeze_shop",
     Role.OPS: "resume enable_shadow disable_shadow list_unknown_shop_deliveries retry_dead_letters drop_dead_letters "
     "create_replay start_counted_replay pause_running_replay resume_paused_replay cancel_active_replay adopt_tag retract_tag approve_first_look export_customer erase_customer "
     "list_endpoints add_endpoint change_endpoint rotate_endpoint_secret replay_events list_rejected_events retry_events "

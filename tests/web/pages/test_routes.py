@@ -37,11 +37,13 @@ LEAST = {
     Role.VIEWER: "show_start show_session show_restored sign_out show_profile change_password sign_out_everywhere "
     "show_shops show_shop show_strip show_health show_shop_audit show_first_look "
     "show_search find_customer show_customer show_activity download_activity show_load show_deliveries "
-    "show_dead_letters show_rules show_rule_counts export_rules show_rule_history show_history show_version",
+    "show_dead_letters show_rules show_rule_counts export_rules show_rule_history show_history show_version "
+    "show_version_progress download_rules show_freeze",
     Role.MARKETER: "show_pause pause show_exclusion change_exclusion show_gallery add_rule "
     "show_editor save_editor show_moves show_source save_source show_editing try_rule duplicate_rule show_removal "
     "remove_rule undo_draft redo_draft discard_draft keep_draft show_import import_rules show_publish publish "
-    "ask_approval show_rollback roll_back",
+    "ask_approval show_rollback roll_back schedule show_scheduled move_scheduled cancel_scheduled edit_scheduled "
+    "publish_scheduled set_freeze end_freeze show_working",
     Role.OPS: "resume approve_first_look read_customer retry_letters drop_letters show_replays count_customers "
     "show_run start_run pause_run resume_run cancel_run "
     "show_endpoints add_endpoint rotate_endpoint switch_endpoint retry_endpoint remove_endpoint",
@@ -262,8 +264,10 @@ COVERED_ELSEWHERE = {
     *("retry_letters", "drop_letters"),  # activity/test_dead_letters.py
     *("start_run", "pause_run", "resume_run", "cancel_run"),  # activity/test_runs.py
     *("find_customer", "count_customers"),  # they are posted, and change nothing
-    *("publish", "ask_approval"),  # rules/test_publish.py
-    *("roll_back", "discard_draft"),  # rules/
+    *("publish", "ask_approval", "roll_back"),  # publishing/test_review.py, test_history.py
+    *("schedule", "move_scheduled", "cancel_scheduled", "edit_scheduled", "publish_scheduled"),  # publishing/
+    *("set_freeze", "end_freeze"),  # publishing/test_freeze.py
+    "discard_draft",  # rules/
 }
 # What changes the draft only: the draft says who saved it last, and its publish is what the audit log records.
 DRAFT_ONLY = {

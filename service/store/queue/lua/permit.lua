@@ -4,7 +4,7 @@
 --   version, decided_ms, intents (msgpack), tags to remove, customers with tags of ours (for the removal guard; below 0:
 --   a publish, a claim or the schedule explains the removal); ARGV[12], ARGV[13]: leak, reserve
 -- Reply: {'granted', permit, now} or {'wait', ms} or {'refused', reason}
--- Parts: _time, _queue, _lease, _rate_limiter.
+-- Parts: _time, _queue, _lease, _rate_limiter, _freeze.
 local MAX_PLAN_AGE_MS = 30000
 local P = KEYS[1]
 local now = now_ms(ARGV[1])
@@ -32,6 +32,7 @@ local function plan_refusal(mark)
   if mark[1] ~= ARGV[6] or mark[2] ~= 'planned' then return 'superseded' end
   if (redis.call('GET', P .. 'live_version') or '0') ~= ARGV[7] then return 'version_changed' end
   if redis.call('HGET', P .. 'shop', 'shadow') == '1' then return 'shadow_mode' end -- enabled since the decision
+  if is_frozen(P, now) then return 'frozen' end -- begun since the decision
   local age = now - tonumber(ARGV[8])
   if age > MAX_PLAN_AGE_MS or age < 0 then return 'plan_expired' end -- below 0: the clock was set back
   -- Another drain began to write this plan and did not finish. Its call may still arrive.

@@ -4,7 +4,7 @@
 -- KEYS: prefix, prefix..'shop'.  ARGV: now, token, version, today (ordinal day of the shop), settlements (msgpack, a list
 --   of maps; the fields are those of `Settlement` in settlement.py)
 -- Reply: for each settlement 'done', 'lease_lost', 'version_changed', 'superseded', 'schedule_passed' or 'shadow_changed'
--- Parts: _time, _queue, _lease, _customer.
+-- Parts: _time, _queue, _lease, _customer, _freeze.
 local MAX_DRIFT_TAGS = 50 -- tags of a customer whose last change by hand is known
 local MAX_LEDGER_IDS = 100 -- of a customer
 local DAY_COUNTS_S = 34560000 -- 400 days
@@ -137,8 +137,10 @@ local ops = {}
 -- The customer is right: it leaves the queue.
 function ops.complete(item, mark)
   if item.next_change_day and item.next_change_day <= today then return 'schedule_passed' end
-  -- Disabling shadow mode marks by what was known before this settlement: the customer must be read again.
-  if item.shadow_digest and redis.call('HGET', P .. 'shop', 'shadow') ~= '1' then return 'shadow_changed' end
+  -- The end of shadow mode or of a freeze marks by what was known before this settlement: read the customer again.
+  if item.shadow_digest and redis.call('HGET', P .. 'shop', 'shadow') ~= '1' and not is_frozen(P, now) then
+    return 'shadow_changed'
+  end
   save_state(item)
   if item.settled_restores and redis.call('HGET', P .. 'pending_restores', item.customer) == item.settled_restores then
     redis.call('HDEL', P .. 'pending_restores', item.customer)

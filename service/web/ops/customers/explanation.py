@@ -55,7 +55,9 @@ class CustomerExplanation(ResponseModel, frozen=True):
     shadow: bool
     obstacles: Annotated[
         list[str],
-        Meta(description="What stands in the way: paused, removals_paused, shadow, first_look.…, marked"),
+        Meta(
+            description="What stands in the way: paused, removals_paused, shadow, frozen, freeze_waiting, first_look.…, marked"
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
@@ -18,6 +19,18 @@ class PauseRequest(RequestModel, frozen=True):
     """Why the shop is paused."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class FreezeModel(ResponseModel, frozen=True):
+    """The frozen days in the shop's time zone, both included."""
+
+    first: date
+    last: date
+    by: str
+    state: Annotated[
+        Literal["planned", "active", "waiting"],
+        Meta(description="`waiting`: the last day is over, and the changes wait for an approval"),
+    ]
 
 
 class ShopStatus(ResponseModel, frozen=True):
@@ -39,6 +52,7 @@ class ShopStatus(ResponseModel, frozen=True):
         Literal["pending", "waiting", "complete"],
         Meta(description="`waiting`: all customers were read, and the changes wait for an approval"),
     ]
+    freeze: FreezeModel | None
     due: dict[str, int]
     oldest_due_s: float
     dead_letters: int
@@ -56,14 +70,15 @@ async def list_shops(context: Context, request: Request) -> ShopList:
     orgs = [org for org in await context.shops.orgs() if request.by.may_reach(org)]
     backlogs = {backlog.org: backlog for backlog in await load_backlogs(context.redis, orgs)}
     shops = [await context.shops.describe(org) for org in orgs]
-    return ShopList([_status(shop, backlogs[shop.org]) for shop in shops])
+    now_ms = await context.now_ms()
+    return ShopList([_status(shop, backlogs[shop.org], now_ms=now_ms) for shop in shops])
 
 
 async def shop_status(context: Context, request: Request) -> ShopStatus:
     """One shop with its backlog."""
     shop = await context.shops.describe(request.org)
     [backlog] = await load_backlogs(context.redis, [request.org])
-    return _status(shop, backlog)
+    return _status(shop, backlog, now_ms=await context.now_ms())
 
 
 async def pause(context: Context, request: Request) -> ShopStatus:
@@ -81,7 +96,8 @@ async def resume(context: Context, request: Request) -> ShopStatus:
     return await shop_status(context, request)
 
 
-def _status(shop: Shop, backlog: ShopBacklog) -> ShopStatus:
+def _status(shop: Shop, backlog: ShopBacklog, *, now_ms: int) -> ShopStatus:
+    freeze = shop.freeze
     return ShopStatus(
         org=shop.org,
         name=shop.name,
@@ -96,6 +112,9 @@ def _status(shop: Shop, backlog: ShopBacklog) -> ShopStatus:
         paused_by=shop.paused_by,
         removals_paused=shop.removals_paused,
         first_look=shop.first_look,
+        freeze=None
+        if freeze is None
+        else FreezeModel(freeze.first, freeze.last, freeze.by, freeze.state(now_ms)),
         due=backlog.customers,
         oldest_due_s=round(backlog.oldest_s, 3),
         dead_letters=backlog.dead_letters,
@@ -103,6 +122,12 @@ def _status(shop: Shop, backlog: ShopBacklog) -> ShopStatus:
     )
 
 
+FREEZE_EXAMPLE: Final[dict[str, Any]] = {
+    "first": "2027-01-25",
+    "last": "2027-02-08",
+    "by": "lan",
+    "state": "planned",
+}
 SHOP_EXAMPLE: Final[dict[str, Any]] = {
     "org": "1000000001",
     "name": "Cửa hàng mẫu",
@@ -117,6 +142,7 @@ SHOP_EXAMPLE: Final[dict[str, Any]] = {
     "paused_by": "",
     "removals_paused": "",
     "first_look": "complete",
+    "freeze": None,
     "due": {"live": 2, "bulk": 3200, "planned": 12, "delayed": 0},
     "oldest_due_s": 0.41,
     "dead_letters": 1,

@@ -190,7 +190,7 @@ def to_page(explained: Explained, *, t: Translator, personal: bool, entry: str =
         chips=tuple(_chip(explanation, tag, t) for tag in explanation.tags),
         adds=explanation.add,
         removes=explanation.remove,
-        obstacles=tuple(t(f"obstacle.{key}", **params) for key, params in explained.obstacles),
+        obstacles=tuple(explained.obstacle_texts(words=t, prefix="obstacle.")),
         letters=tuple(format_dead_letter(letter, words=t) for letter in explained.dead_letters),
         next_change=(
             t("customer.never_changes")

@@ -1,11 +1,8 @@
-"""The marketers' pages around the editors: the list of rules, import and export, the review before a publish, the history."""
+"""The marketers' pages around the editors: the list of rules, import and export."""
 
-from service.web.pages.rules import history, listing, publish, transfer
+from service.web.pages.rules import listing, transfer
 from service.web.pages.shell import PageGroup
 
-GROUP = PageGroup(
-    pages=(*transfer.PAGES, *listing.PAGES, *publish.PAGES, *history.PAGES),
-    sections=(*listing.SECTIONS, *history.SECTIONS),
-)
+GROUP = PageGroup(pages=(*transfer.PAGES, *listing.PAGES), sections=listing.SECTIONS)
 
 __all__ = ["GROUP"]

@@ -3,7 +3,7 @@
 It knows no single page."""
 
 from service.web.pages.shell.assets import asset, mounts
-from service.web.pages.shell.formats import Formats, parse_amount, parse_count, parse_day
+from service.web.pages.shell.formats import Formats, parse_amount, parse_count, parse_day, parse_time
 from service.web.pages.shell.layout import home_path
 from service.web.pages.shell.page import (
     Crumb,
@@ -45,5 +45,6 @@ __all__ = [
     "parse_amount",
     "parse_count",
     "parse_day",
+    "parse_time",
     "safe_path",
 ]

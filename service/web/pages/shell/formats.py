@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ _CURRENCY: Final = re.compile(r"(đồng|dong|vnd|vnđ|đ|₫)$")
 _AMOUNT: Final = re.compile(r"([0-9][0-9., ]*)([a-z]*)([0-9]{1,3})?")
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:([., ])[0-9]{3})(?:\1[0-9]{3})*")
 _DECIMAL: Final = re.compile(r"([0-9]+)(?:[.,]([0-9]{1,2}))?")
+_TIME: Final = re.compile(r"([0-9]{1,2})[:hg.]([0-9]{2})")
 _DAY: Final = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
 
 
@@ -57,6 +58,15 @@ def parse_day(text: str) -> date | None:
         if match := _DAY.fullmatch(text):
             return date(int(match[3]), int(match[2]), int(match[1]))
         return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def parse_time(text: str) -> time | None:
+    """A time of day, written 8:30 or 08:30. None if the text is none."""
+    match = _TIME.fullmatch(text.strip())
+    try:
+        return None if match is None else time(int(match[1]), int(match[2]))
     except ValueError:
         return None
 

@@ -14,6 +14,7 @@ from service.doctor import DoctorCache
 from service.domain.access import Actor, Role, User
 from service.domain.customers import OrgId
 from service.domain.explain import Language, Translator
+from service.runtime import BackgroundTasks
 from service.store.access import SessionUse
 from service.web.authentication import SignInLimiter
 
@@ -50,6 +51,7 @@ class Visit:
     is_partial: bool  # htmx asked: answer with a part of the page
     sign_ins: SignInLimiter
     doctor: DoctorCache
+    background: BackgroundTasks  # work that may outlive the request
     visitor: Visitor | None = None
 
     @property

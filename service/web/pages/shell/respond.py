@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -22,6 +22,7 @@ from service.domain.customers import OrgId
 from service.domain.explain import LANGUAGES
 from service.errors import Forbidden, NotFound
 from service.locales import parse_language, translator_for
+from service.runtime import BackgroundTasks
 from service.sentence import Sentence
 from service.web.authentication import SignInLimiter, client_of
 from service.web.pages.shell.layout import build_layout
@@ -78,6 +79,7 @@ class Responder:
     sign_ins: SignInLimiter
     sections: Sequence[Section]
     doctor: DoctorCache
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
 
     def endpoint(self, pages: Sequence[Page]) -> Respond:
         """The endpoint of a path. `pages` are its methods."""
@@ -145,6 +147,7 @@ class Responder:
             is_partial=is_partial(request),
             sign_ins=self.sign_ins,
             doctor=self.doctor,
+            background=self.background,
         )
 
     async def _show(self, view: View, visit: Visit, request: Request) -> Response:

@@ -13,7 +13,7 @@ from service.store.history import deliveries
 from service.store.queue import load_backlogs
 from service.store.shops import Shop
 
-Level = Literal["good", "warning", "problem", "paused", "unknown"]
+Level = Literal["good", "warning", "problem", "paused", "frozen", "unknown"]
 LEVELS: Final[dict[Severity, Level]] = {
     Severity.OK: "good",
     Severity.WARNING: "warning",
@@ -42,6 +42,7 @@ class Strip:
     paused_since_ms: int
     pause_reason: str
     is_shadow: bool
+    frozen_until: int  # the last day of a freeze, as ordinal; 0: no freeze has begun
 
     @property
     def worst(self) -> str:
@@ -54,14 +55,26 @@ async def load_strip(context: Context, doctor: DoctorCache, shop: Shop, language
     [backlog] = await load_backlogs(context.redis, [shop.org])
     latest = (await deliveries.list_deliveries(context.redis, shop.org, limit=1)).deliveries
     version = await context.versions.live_number(shop.org)
-    changed_by_people = (shop.paused, shop.removals_paused, shop.shadow, shop.first_look, version)
+    changed_by_people = (
+        shop.paused,
+        shop.removals_paused,
+        shop.shadow,
+        shop.first_look,
+        shop.freeze,
+        version,
+    )
     report = await doctor.diagnose(shop.org, language, state=(*changed_by_people, backlog.dead_letters > 0))
     wrong = [finding for finding in report.findings if finding.severity is not Severity.OK] if report else []
     level: Level = LEVELS[report.verdict] if report else "unknown"
+    is_frozen = shop.is_frozen(await context.now_ms())
+    if shop.paused:
+        level = "paused"
+    elif level == "good" and is_frozen:
+        level = "frozen"
     return Strip(
         org=shop.org,
-        level="paused" if shop.paused else level,
-        state="paused" if shop.paused else "shadow" if level == "good" and shop.shadow else level,
+        level=level,
+        state="shadow" if level == "good" and shop.shadow else level,
         findings=tuple(finding for finding in wrong if finding.key not in PAUSES),
         last_webhook_ms=latest[0].at_ms if latest else 0,
         backlog=backlog.waiting,
@@ -73,4 +86,5 @@ async def load_strip(context: Context, doctor: DoctorCache, shop: Shop, language
         paused_since_ms=shop.paused_since_ms,
         pause_reason=shop.paused,
         is_shadow=shop.shadow,
+        frozen_until=shop.freeze.last_day if shop.freeze is not None and is_frozen else 0,
     )

@@ -12,7 +12,9 @@ from service.errors import Refused
 from service.publishing import first_look
 from service.sentence import Sentence
 from service.store.shops import FirstLook, Shop
-from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_count
+from service.store.tasks import Task
+from service.web.pages.publishing import reviewed, show_progress, submit
+from service.web.pages.shell import Crumb, Page, Redirect, View, Visit, parse_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +52,23 @@ async def show_first_look(visit: Visit) -> View | Redirect:
     """The state of the first look, and the preview that waits for an approval."""
     shop = await visit.context.shops.describe(visit.org)
     is_waiting = shop.first_look == "waiting"
-    effect = await visit.cpu.run(load_effect, shop.org) if is_waiting else None
-    model = FirstLookPage(shop, shop.first_look, effect, is_waiting and visit.may(Role.OPS))
     crumbs = (Crumb(visit.t("shops.title"), "/shops"), Crumb(shop.name, f"/shops/{shop.org}"))
+    effect = None
+    if is_waiting:
+        live = await visit.context.versions.live_number(shop.org)
+        found = await reviewed(visit, f"first-look-{live}", Effect, load_effect)
+        if isinstance(found, Task):
+            path = f"/shops/{shop.org}/first-look"
+            return show_progress(visit, found, path, visit.t("first_look.title"), crumbs)
+        effect = found
+    model = FirstLookPage(shop, shop.first_look, effect, is_waiting and visit.may(Role.OPS))
     return View("shops/first_look.html", model, visit.t("first_look.title"), crumbs)
 
 
 async def approve_first_look(visit: Visit) -> View | Redirect:
     """Approve what was shown. Refused if other rules went live meanwhile."""
     version = parse_count(visit.posted("version"))
-    await visit.cpu.run(approve, visit.org, version=version, by=visit.by)
-    return Redirect(f"/shops/{visit.org}", Notice("notice.first_look_approved"))
+    return await submit(visit, "approve", approve, version=version, by=visit.by)
 
 
 async def load_effect(context: Context, org: OrgId) -> Effect:
@@ -77,8 +85,8 @@ async def load_effect(context: Context, org: OrgId) -> Effect:
     )
 
 
-async def approve(context: Context, org: OrgId, *, version: int | None, by: Actor) -> None:
-    """Approve the preview of this version. In the CPU pool. Raises Refused, Forbidden."""
+async def approve(context: Context, org: OrgId, *, version: int | None, by: Actor) -> int:
+    """Approve the preview of this version, and return it. In the CPU pool. Raises Refused, Forbidden."""
     shop = await context.shops.get_or_raise(org)
     draft = await first_look.draft_approval(context, shop)
     if draft.parent != version:
@@ -89,6 +97,7 @@ async def approve(context: Context, org: OrgId, *, version: int | None, by: Acto
             )
         )
     await first_look.approve(context, shop, draft, by=by)
+    return draft.parent
 
 
 PAGES: Final = (

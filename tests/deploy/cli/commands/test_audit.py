@@ -6,6 +6,7 @@ import getpass
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from tests.deploy.cli.environment import (
     store_customers,
     write_rules,
 )
+
+TOMORROW = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()  # in every zone
+LATER = f"{TOMORROW} 08:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ READS = {
         "subscription status",
     ),
     *("rules check", "rules show", "rules preview", "rules history", "rules diff", "keys status"),
-    *("rules schema", "rules values", "rules fields"),
+    *("rules schema", "rules values", "rules fields", "rules scheduled"),
     *("customers list", "customers search", "customers count", "customers get"),
     *("customers groups", "customers orders", "events list", "events rejected"),
 }
@@ -94,6 +98,15 @@ async def other_rules(given: Given) -> None:
 
 async def shadow(given: Given) -> None:
     await given.cli.tagger("shops", "shadow", ORG)
+
+
+async def scheduled(given: Given) -> None:
+    words = ("rules", "schedule", ORG, given.rules, "--at", LATER, "--approve")
+    assert (await given.cli.tagger(*words)).code == 0
+
+
+async def planned_freeze(given: Given) -> None:
+    assert (await given.cli.tagger("shops", "freeze", ORG, "--from", TOMORROW, "--to", TOMORROW)).code == 0
 
 
 async def app_url(given: Given) -> None:
@@ -159,6 +172,16 @@ CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "shops shadow": (nothing, lambda _: [ORG], "shadow"),
     "shops live": (shadow, lambda _: [ORG, "--approve"], "live"),
     "shops approve": (waits_for_approval, lambda _: [ORG], "approve"),
+    "shops freeze": (nothing, lambda _: [ORG, "--from", TOMORROW, "--to", TOMORROW], "freeze"),
+    "shops unfreeze": (planned_freeze, lambda _: [ORG], "cancel_freeze"),
+    "rules schedule": (
+        nothing,
+        lambda given: [ORG, given.rules, "--at", LATER, "--note", "Hoa", "--approve"],
+        "schedule",
+    ),
+    "rules reschedule": (scheduled, lambda _: [ORG, "--at", LATER], "reschedule"),
+    "rules unschedule": (scheduled, lambda _: [ORG], "unschedule"),
+    "rules publish-scheduled": (scheduled, lambda _: [ORG, "--approve"], "publish"),
     "rules publish": (other_rules, lambda given: [ORG, given.rules, "--note", "Hoa", "--approve"], "publish"),
     "rules rollback": (second_version, lambda _: [ORG, "1", "--note", "Hoa", "--approve"], "rollback"),
     "rules adopt": (nothing, lambda _: [ORG, "VIP", "--yes"], "adopt"),

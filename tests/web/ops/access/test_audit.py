@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -14,8 +15,10 @@ from service.store.shops import save_first_look
 from service.web.ops.requests import Endpoint
 from service.web.ops.routes import ENDPOINTS
 from tests.support.shop import ORG
-from tests.web.ops.conftest import API, LOW, get, post, store_dead_letter
+from tests.web.ops.conftest import API, HIGH, LOW, get, post, store_dead_letter
 
+TOMORROW = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()  # in every zone
+LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 Prepare = Callable[[httpx2.AsyncClient, RedisClient], Awaitable[Any]]
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
@@ -57,6 +60,14 @@ async def paused_replay(ops: httpx2.AsyncClient, redis: RedisClient) -> None:
     await ops.post(f"{API}/replays/{run}/pause")
 
 
+async def scheduled(ops: httpx2.AsyncClient, _: RedisClient) -> None:
+    await post(ops, "rules/scheduled", rules=LOW, at=LATER, approve=True)
+
+
+async def planned_freeze(ops: httpx2.AsyncClient, _: RedisClient) -> None:
+    await post(ops, "freeze", first=TOMORROW, last=TOMORROW)
+
+
 async def token(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
@@ -72,6 +83,12 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "resume": (nothing, None, "resume"),
     "enable_shadow": (nothing, None, "shadow"),
     "disable_shadow": (shadow, {}, "live"),
+    "freeze_shop": (nothing, {"first": TOMORROW, "last": TOMORROW}, "freeze"),
+    "unfreeze_shop": (planned_freeze, {}, "cancel_freeze"),
+    "schedule_rules": (nothing, {"rules": LOW, "note": "Chị Hoa", "at": LATER, "approve": True}, "schedule"),
+    "reschedule_rules": (scheduled, {"at": LATER}, "reschedule"),
+    "publish_scheduled_rules": (scheduled, {"approve": True}, "publish"),
+    "unschedule_rules": (scheduled, None, "unschedule"),
     "retry_dead_letters": (dead_letter, {}, "retry_dead_letters"),
     "drop_dead_letters": (dead_letter, {"reason": "khách thử"}, "drop_dead_letters"),
     "create_replay": (nothing, {"customers": [7], "reason": "Chị Hoa báo lỗi"}, "replay"),
@@ -142,6 +159,7 @@ DRY: dict[str, dict[str, Any]] = {
     "create_replay": {"customers": [7]},
     "roll_back_rules": {"to": 1},
     "adopt_tag": {"tag": "VIP"},
+    "publish_scheduled_rules": {},
     "exclude_customer": {"rule": "vip"},
 }
 
@@ -149,6 +167,8 @@ DRY: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", DRY)
 async def test_a_dry_run_leaves_none(rules_ops: httpx2.AsyncClient, redis: RedisClient, name: str) -> None:
     await second_version(rules_ops, redis)
+    if name == "publish_scheduled_rules":
+        await post(rules_ops, "rules/scheduled", rules=HIGH, at=LATER, approve=True)
     before = await entries(redis)
 
     answer = await send(rules_ops, BY_NAME[name], DRY[name] | {"dry_run": True})

@@ -32,7 +32,7 @@ async def test_a_change_has_its_rule_source_and_reason(owner: Visitor, redis: Re
     assert "Khách VIP" in page
     assert "xuất bản P3" in page
     assert "thỏa điều kiện" in page
-    assert "Chạy thử" in page  # shadow mode
+    assert "Chưa ghi" in page  # shadow mode
 
 
 async def test_the_live_part_has_what_came_since_and_nothing_else(owner: Visitor, redis: RedisClient) -> None:

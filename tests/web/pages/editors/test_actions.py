@@ -11,8 +11,8 @@ from service.store.rules import Versions
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor, location
 from tests.web.pages.editors.test_editing import RULES, form_of, new_rule
-from tests.web.pages.rules.test_history import publish
-from tests.web.pages.rules.test_publish import PUBLISH, content_of
+from tests.web.pages.publishing.test_history import publish
+from tests.web.pages.publishing.test_review import PUBLISH, content_of
 
 
 async def document(redis: RedisClient) -> dict[str, list[dict[str, object]]]:

@@ -44,7 +44,7 @@ async def test_operations_approve_what_they_see(
     answer = await owner.post(PATH, version="1")
 
     assert "Duyệt: gắn 1, gỡ 0" in page.text
-    assert (answer.status_code, location(answer)) == (303, f"/shops/{ORG}")
+    assert (answer.status_code, location(answer)) == (303, f"/shops/{ORG}/history/1")
     assert (await shops.describe(ORG)).first_look == "complete"
     assert (await audit_log.list_entries(redis, ORG))[0].entry.action == "approve"
 

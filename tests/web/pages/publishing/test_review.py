@@ -42,7 +42,7 @@ async def test_a_small_change_is_published_by_a_marketer(lan: Visitor, redis: Re
     published = await lan.post(PUBLISH, content=content_of(page), note="Thử mức 20 triệu")
 
     assert "Xuất bản: gắn 1, gỡ 0, giữ 0" in page.text
-    assert location(published) == f"/shops/{ORG}/history"
+    assert location(published) == f"/shops/{ORG}/history/1"
     live = await Versions(redis).live(ORG)
     assert live is not None
     assert (live.number, live.author, live.note) == (1, "lan", "Thử mức 20 triệu")

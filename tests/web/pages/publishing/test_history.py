@@ -5,10 +5,10 @@ from __future__ import annotations
 from service.store.client import RedisClient
 from service.store.history import audit_log
 from service.store.rules import Version, Versions
-from service.web.pages.rules.history import make_rows
+from service.web.pages.publishing.history import make_rows
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor, location
-from tests.web.pages.rules.test_publish import PUBLISH, content_of, draft
+from tests.web.pages.publishing.test_review import PUBLISH, content_of, draft
 
 HISTORY = f"/shops/{ORG}/history"
 
@@ -40,7 +40,7 @@ async def test_a_roll_back_to_before_the_first_version_is_a_new_version(
     done = await minh.post(f"{HISTORY}/0/rollback", live="1", note="Nhầm")
 
     assert "Quay lại: gắn" in page.text
-    assert location(done) == HISTORY
+    assert location(done) == f"{HISTORY}/2"
     live = await Versions(redis).live(ORG)
     assert live is not None
     assert (live.number, live.note, live.author) == (2, "Nhầm", "minh")
@@ -68,7 +68,7 @@ def test_equal_rules_are_shown_as_the_earlier_version() -> None:
     def version(number: int, content: str) -> Version:
         return Version(number=number, content=content, author="a", note="", at_ms=1, parent=number - 1)
 
-    rows = make_rows((version(3, "x"), version(2, "y"), version(1, "x")), live=3)
+    rows = make_rows((version(3, "x"), version(2, "y"), version(1, "x")), 3, {})
 
     assert [(row.version.number, row.is_live, row.same_as) for row in rows] == [
         (3, True, 1),

@@ -61,7 +61,9 @@ NIGHTLY_INTERVAL_S: Final = 60.0
 HEALTHY_AFTER_S: Final = (
     15.0  # a worker that ran this long was connected: its next failure counts as the first
 )
-SHUTDOWN_TIMEOUT_S: Final = 12.0  # a run's 2 s and one call's 8 s
+SHUTDOWN_TIMEOUT_S: Final = (
+    12.0  # a run's 2 s and one call's 8 s; after that, a call that takes long is in doubt
+)
 LAST_POLL_TIMEOUT_S: Final = 2.0
 HEALTH_CHECK_INTERVAL_S: Final = 15
 

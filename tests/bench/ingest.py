@@ -5,7 +5,7 @@ Every variant takes turns on the same durable server: `ours`; `unwritten`, the s
 are medians of the ratios of each round. The web process has one core, the store and the sender share another: without
 this the same code gave 27,000 and 33,000 webhooks a second within a minute.
 
-Bars with redis-py as the client of the store: CPU at most 0.32 of plain, throughput at least 3.1 times plain and 0.7
+Bars, set when redis-py was the client of the store: CPU at most 0.32 of plain, throughput at least 3.1 times plain and 0.7
 of unwritten.
 """
 

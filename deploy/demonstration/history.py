@@ -51,7 +51,7 @@ from service.store.history import DayCounts, TagChanges, TagOfRule
 from service.store.jobs import NightlyRun, Run, nightly
 from service.store.past import Past, PastDelivery, PastSettlement
 from service.store.queue import DeadLetter, DirtyEvent, Mark
-from service.store.shops import save_first_look
+from service.store.shops import DEFAULT_TIMEZONE, save_first_look
 from workers.drain import after_success, decode_plan, settlement_for
 
 DAYS: Final = 21
@@ -142,7 +142,7 @@ class History:
     async def play(self) -> None:
         """Play every day until the clock shows the time at which `begin` set it back, and store all of it."""
         shop = await self.context.shops.get_or_raise(self.org)
-        self._end_s = self.clock() + DAYS * 86_400
+        self._end_s = self.clock() - self.clock.ahead_s
         seal, zone = self._sealing(shop.cipher), ZoneInfo(shop.timezone)
         first = datetime.fromtimestamp(self.clock(), zone).date()
         for index in range(DAYS + 1):
@@ -419,5 +419,7 @@ async def keep_selling(haravan: ShopHandle, rng: Random, *, pause_s: float) -> N
 
 
 def begin(clock: Clock) -> None:
-    """Set the clock of a sandbox back, before the shop opens in it."""
-    clock.advance(-DAYS * 86_400)
+    """Set the clock of a sandbox back to the morning three weeks ago, before the shop opens in it."""
+    zone = ZoneInfo(DEFAULT_TIMEZONE)
+    first = datetime.fromtimestamp(clock(), zone).date() - timedelta(days=DAYS)
+    clock.advance(datetime.combine(first, time(), zone).timestamp() - clock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from random import Random
 
@@ -32,11 +33,11 @@ def context(redis: RedisClient) -> Context:
     return Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
 
 
-async def play(context: Context) -> tuple[ShopHandle, history.History]:
-    """A small shop with its past."""
+async def play(context: Context, *, hours_ago: int = 0) -> tuple[ShopHandle, history.History]:
+    """A small shop with its past, as of some hours ago."""
     address = "http://127.0.0.1:1/com"
     await context.shops.add(Shop(org=ORG, name="Gốm", dialect="omni", api_url=address, token="t" * 20))
-    clock = Clock()
+    clock = Clock(lambda: time.time() - hours_ago * 3_600)
     sandbox = Sandbox(clock=clock)
     history.begin(clock)
     shop = sandbox.add_shop(org=ORG, token="t" * 20, secret="s", name="Gốm")
@@ -64,6 +65,14 @@ async def test_every_page_has_something_to_show(context: Context, redis: RedisCl
     assert len(await list_open(redis, ORG)) == 2
     assert copy.rev == 1
     assert len(shop.ids()) > CUSTOMERS
+
+
+@pytest.mark.parametrize("hours_ago", [0, 6, 12, 18])
+async def test_the_demo_may_start_at_any_hour(context: Context, hours_ago: int) -> None:
+    _, played = await play(context, hours_ago=hours_ago)
+
+    assert len(played.past.runs) == len(history.PUBLISHES)
+    assert len(played.past.days) == history.DAYS + 1
 
 
 async def test_the_tags_of_the_shop_are_what_its_rules_say(context: Context) -> None:

@@ -187,7 +187,9 @@ def test_a_shop_is_frozen_shown_so_and_thawed(
         expect(strip).to_contain_text(t("page.strip.frozen_until", last=t.day(last)))
         check(visit, scripts=scripts)
         visit.go(HISTORY)
-        expect(page.get_by_label(t("page.strip"))).to_contain_text(t("page.strip.frozen_until", last=t.day(last)))
+        expect(page.get_by_label(t("page.strip"))).to_contain_text(
+            t("page.strip.frozen_until", last=t.day(last))
+        )
         check(visit, scripts=scripts)
         visit.go(FREEZE)
         button(page, t("freeze.end.submit", added="2", removed="0"))

@@ -11,7 +11,14 @@ from service.store.client.aof_rewrite import (
 )
 from service.store.client.clock import handle_clock_step_back, server_time_ms
 from service.store.client.connection import RedisClient, Store, connect
-from service.store.client.durability import MAX_USED, Durability, ServerCheck, check_server, require_durable
+from service.store.client.durability import (
+    MAX_USED,
+    Durability,
+    ServerCheck,
+    check_server,
+    load_memory_used,
+    require_durable,
+)
 from service.store.client.keys import SERVICE
 from service.store.client.monitor import StoreChange, StoreMonitor, StoreUnfit
 from service.store.client.queue_pool import (
@@ -45,6 +52,7 @@ __all__ = [
     "deserialize",
     "handle_clock_step_back",
     "keys",
+    "load_memory_used",
     "load_partitions",
     "load_rewrite_state",
     "load_script",

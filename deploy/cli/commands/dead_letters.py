@@ -84,7 +84,7 @@ def groups(org: Org, as_json: AsJson = False) -> None:
             )
         else:
             print_table(
-                headings(">customers", "cause", "last", "what happened", "what helps"),
+                headings(">customer", "cause", "last", "what happened", "what helps"),
                 [
                     (
                         len(group.letters),

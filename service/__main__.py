@@ -12,7 +12,7 @@ import uvicorn
 
 from service.app import create_app
 from service.errors import InvalidSettings
-from service.runtime import BackgroundTasks, configure_logging, keep_watchdog, notify_systemd
+from service.runtime import BackgroundTasks, configure_logging, keep_watchdog, notify_systemd, telemetry
 from service.seeding import read_rules_file
 from service.sentence import Sentence
 from service.settings import Settings, log_warnings, read_settings
@@ -90,7 +90,8 @@ def main() -> None:
         configure_logging(settings.log_format)
         log_warnings(settings)
         asyncio.run(check_store(settings))
-        Server(uvicorn_config(settings)).run()
+        with telemetry("web", otlp_endpoint=settings.otlp_endpoint, sentry_dsn=settings.sentry_dsn):
+            Server(uvicorn_config(settings)).run()
     except InvalidSettings as exc:
         sys.stderr.write(f"{exc}\n")
         sys.exit(2)

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from service.runtime import BackgroundTasks
 from service.store.client import RedisClient, keys
+from service.store.jobs import count_now
 
 DEDUP_WINDOW_S: Final = 3600  # the same alert of the same shop is not repeated within this time
 SEND_TIMEOUT_S: Final = 20.0
@@ -64,6 +65,8 @@ class Alerts:
             name = re.sub(r"\W+", "_", kind)
             key = keys.shop(org, f"alert_sent:{name}")
             acquired = bool(await self._redis.set(key, 1, nx=True, ex=self._dedup_window_s))
+            if acquired:
+                await count_now(self._redis, "alerts", kind=kind)
         except (RedisError, OSError):
             acquired = now - self._last_sent.get((kind, org), float("-inf")) > self._dedup_window_s
         if acquired:

@@ -13,13 +13,14 @@ from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp
 
 from service.alerts import Alerts, apprise_sender
 from service.context import Context
 from service.cpu_pool import CpuPool, InProcess
 from service.ingest import DEADLINE_S, Flush, GroupCommit
 from service.recovery import Recovery, RefusalAlerts, unfit_alert
-from service.runtime import cancel_and_wait
+from service.runtime import cancel_and_wait, is_tracing
 from service.seeding import seed_or_log
 from service.settings import Settings
 from service.store.client import RedisClient, StoreMonitor, connect, keys
@@ -35,6 +36,7 @@ from service.web.metrics import Metrics
 from service.web.ops import routes as ops_routes
 from service.web.pages import build_pages
 from service.web.problems import EXCEPTION_HANDLERS
+from service.web.tracing import TracingMiddleware
 from service.web.webhooks import (
     PATH,
     REFRESH_TIMEOUT_S,
@@ -58,7 +60,7 @@ class _Part:
     exception_handlers: Mapping[Any, Any] = field(default_factory=dict)
 
 
-def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_pool: bool = True) -> Router:
+def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_pool: bool = True) -> ASGIApp:
     """Build the web process's application: webhooks, console, or both. Opens nothing before its lifespan starts.
 
     The webhook route stands before Starlette's application, whose middleware would cost each webhook 7 microseconds.
@@ -112,7 +114,8 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
         middleware=[Middleware(AccessLogMiddleware)],
         exception_handlers={**EXCEPTION_HANDLERS, **console.exception_handlers},
     )
-    return Router(webhooks.routes, redirect_slashes=False, default=others, lifespan=lifespan)
+    app = Router(webhooks.routes, redirect_slashes=False, default=others, lifespan=lifespan)
+    return TracingMiddleware(app) if is_tracing() else app
 
 
 async def _nothing() -> None:

@@ -71,7 +71,15 @@ class CpuPool:
 
     def __init__(self, settings: Settings, *, processes: int = MAX_PROCESSES, idle_s: float = IDLE_S) -> None:
         # pickled through a pipe, because arguments of a process are visible to others; it needs no tokens
-        self._settings = replace(settings, ops_tokens={}, access_token="", verify_token="", metrics_token="")
+        self._settings = replace(
+            settings,
+            ops_tokens={},
+            access_token="",
+            verify_token="",
+            metrics_token="",
+            otlp_endpoint="",
+            sentry_dsn="",
+        )
         self._processes = processes
         self._idle_s = idle_s
         self._calls = 0

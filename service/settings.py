@@ -70,6 +70,8 @@ class Settings:
     api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
     retention_days: int = 30  # of delivery records
     metrics_token: str = field(default="", repr=False)
+    otlp_endpoint: str = field(default="", repr=False)  # may carry a password
+    sentry_dsn: str = field(default="", repr=False)
     is_development: bool = False
     warnings: tuple[str, ...] = ()  # slips in secrets, one text for each; no text shows a value
     shop_max_waiting: int = 100_000  # customers of one shop that wait for a drain
@@ -103,6 +105,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),
         retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
         metrics_token=reader.token("METRICS_TOKEN", min_length=MIN_TOKEN),
+        otlp_endpoint=reader.optional_url("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        sentry_dsn=reader.optional_url("SENTRY_DSN"),
         is_development=reader.choice("DEVELOPMENT", ("no", "yes")) == "yes",
         shop_max_waiting=reader.number("SHOP_MAX_WAITING", 100_000, 1, 100_000_000),
         shop_max_deliveries=reader.number("SHOP_MAX_DELIVERIES", 1_000_000, 1, 1_000_000_000),
@@ -373,6 +377,10 @@ class _Reader:
                 return choice
         self.problems.append(Sentence("{name}: use one of {choices}", name=name, choices=", ".join(choices)))
         return default
+
+    def optional_url(self, name: str) -> str:
+        """A web address, or an empty text."""
+        return self.url(name, "", ("http", "https")) if self.text(name) else ""
 
     def api_address(self, name: str, default: str) -> str:
         """An address that a token is sent to."""

@@ -11,7 +11,7 @@ import structlog
 import uvloop
 
 from service.errors import InvalidSettings
-from service.runtime import cancel_and_wait, configure_logging, keep_watchdog, notify_systemd
+from service.runtime import cancel_and_wait, configure_logging, keep_watchdog, notify_systemd, telemetry
 from service.seeding import read_rules_file
 from service.settings import Settings, log_warnings, read_settings
 from workers.main import WorkerProcess, build_worker
@@ -22,12 +22,13 @@ def main() -> int:
     try:
         settings = read_settings()
         read_rules_file(settings)
+        configure_logging(settings.log_format)
+        log_warnings(settings)
+        with telemetry("worker", otlp_endpoint=settings.otlp_endpoint, sentry_dsn=settings.sentry_dsn):
+            uvloop.run(_run(settings))
     except InvalidSettings as exc:
         sys.stderr.write(f"{exc}\n")
         return 2
-    configure_logging(settings.log_format)
-    log_warnings(settings)
-    uvloop.run(_run(settings))
     return 0
 
 

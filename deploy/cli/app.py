@@ -89,7 +89,7 @@ app.command(rich_help_panel=INSPECT_AND_REPAIR)(migrate.migrate)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from deploy.cli.output import program_version
+        from service.runtime import program_version
 
         typer.echo(f"haravan-tagger {program_version()}")
         raise typer.Exit

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -152,20 +151,6 @@ def print_record(record: dict[str, Any], *, as_json: bool, show_personal: bool) 
     for key, value in shown.items():
         if value not in (None, "", [], {}):
             console().print(f"{key:<{width}}  {_format_value(value)}")
-
-
-def program_version() -> str:
-    """The version in pyproject.toml: the project is on the path and not installed (decision 0004)."""
-    import tomllib
-    from importlib.metadata import PackageNotFoundError, version
-
-    file = Path(__file__).parents[2] / "pyproject.toml"
-    if file.is_file():
-        return str(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["version"])
-    try:
-        return version("haravan-tagger")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def format_time(ms: int | None, zone: str = "") -> str:

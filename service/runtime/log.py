@@ -12,6 +12,9 @@ from typing import Any, Final, Literal
 
 import structlog
 
+from service.runtime.sentry import send_errors
+from service.runtime.tracing import add_trace_id
+
 LogFormat = Literal["json", "console"]
 
 
@@ -63,6 +66,8 @@ def configure_logging(log_format: LogFormat, *, clock: Callable[[], float] = tim
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         redact_fields,
+        add_trace_id,
+        send_errors,
     ]
     ending: list[structlog.typing.Processor] = (
         [structlog.processors.JSONRenderer(ensure_ascii=False)]

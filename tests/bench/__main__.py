@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 # name -> what it measures, in the order of execution
 BENCHES: Final = {
     "ingest": "acknowledged webhooks, on disk, beside the usual first version",
+    "tracing": "CPU for each webhook with traces off and on",
     "ack": "acknowledgement at 500/s, alone and beside a busy worker",
     "ack_preview": "the same while 100,000 customers are previewed again and again",
     "latency": "webhook to tag call on an idle system",

@@ -1,4 +1,4 @@
-"""The web process in three variants: ours, ours without the write, and the usual first version."""
+"""The web process in variants: ours, without the write, without traces, with traces, and the usual first version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -26,8 +26,10 @@ from service.domain.customers.customer import OrgId
 from service.ingest import GroupCommit
 from service.ingest.batch import Acknowledgement
 from service.runtime.log import configure_logging
+from service.runtime.tracing import use_provider
 from service.settings import read_settings
 from service.store.queue.dirty import DirtyEvent
+from service.web.webhooks import endpoint
 
 
 class UnwrittenCommit(GroupCommit):
@@ -63,6 +65,20 @@ def plain() -> uvicorn.Config:
     )
 
 
+def trace_everything() -> None:
+    """Make a span for each webhook, and throw it away instead of sending it."""
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+    class Discarded(SpanExporter):
+        def export(self, _: Sequence[ReadableSpan]) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Discarded()))
+    use_provider(provider)
+
+
 def main(variant: str) -> None:
     """Serve one variant until a signal stops it."""
     if variant == "plain":
@@ -70,6 +86,10 @@ def main(variant: str) -> None:
         return
     if variant == "unwritten":
         vars(root)["GroupCommit"] = UnwrittenCommit
+    if variant == "bare":
+        vars(endpoint)["current_traceparent"] = str
+    if variant == "traced":
+        trace_everything()
     settings = read_settings()
     configure_logging(settings.log_format)
     ours.Server(ours.uvicorn_config(settings)).run()

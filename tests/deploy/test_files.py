@@ -51,7 +51,15 @@ def test_redis_conf_writes_before_it_acknowledges() -> None:
         assert line in lines
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt", "requirements-deployment.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "requirements.txt",
+        "requirements-test.txt",
+        "requirements-telemetry.txt",
+        "requirements-deployment.txt",
+    ],
+)
 def test_every_pinned_package_has_a_hash_and_no_address(name: str) -> None:
     text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
     pins = [block for block in text.split("\n") if re.match(r"^[a-z0-9]", block)]

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from service.doctor import COMMANDS, CONFIRMATIONS
-from service.web.metrics import WORKER_COUNTERS, WORKER_SUMMARIES
+from service.store.jobs import SHARED_METRICS
 
 ROOT: Final = Path(__file__).parents[2]
 RUNBOOK: Final = (ROOT / "deploy/RUNBOOK.md").read_text(encoding="utf-8")
 LEVELS: Final = frozenset({"info", "warning", "error", "exception", "critical"})
 LOGGED_BY_UVICORN: Final = {"Invalid HTTP request received."}
 METRIC: Final = re.compile(r'(?:MetricFamily|Counter|Histogram)\(\s*"(tagger_\w+)"')
+ALERT: Final = re.compile(r"^### `(\w+)`$", re.MULTILINE)
 
 
 def sources() -> Iterator[ast.Module]:
@@ -62,10 +63,14 @@ def missing(words: set[str]) -> set[str]:
     return {word for word in words if f"`{word}`" not in RUNBOOK}
 
 
-def described(section: str) -> set[str]:
+def section(title: str) -> str:
+    """The text of a section, with its subsections."""
+    return RUNBOOK.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def described(title: str) -> set[str]:
     """The first column of the table in this section."""
-    text = RUNBOOK.partition(f"## {section}\n")[2].partition("\n## ")[0]
-    return set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
+    return set(re.findall(r"^\| `([^`]+)` \|", section(title), re.MULTILINE))
 
 
 def test_the_runbook_describes_exactly_the_log_events_of_the_code() -> None:
@@ -81,7 +86,18 @@ def test_the_runbook_describes_exactly_the_alerts_of_the_code() -> None:
     kinds = set(calls(frozenset({"raise_alert"})))
 
     assert "webhook_signature_failures" in kinds
-    assert described("Alerts") == kinds
+    assert set(ALERT.findall(section("Alerts"))) == kinds
+    assert {kind for (kind,) in SHARED_METRICS["alerts"].known} == kinds
+
+
+def test_every_alert_says_what_happened_why_and_what_to_do() -> None:
+    parts = re.split(r"^### ", section("Alerts"), flags=re.MULTILINE)[1:]
+
+    assert len(parts) > 30
+    for part in parts:
+        title, *lines = part.splitlines()
+        starts = [line.partition(".**")[0] for line in lines if line.startswith("- ")]
+        assert starts == ["- **What happened", "- **Why", "- **What to do"], title
 
 
 def test_the_runbook_describes_exactly_the_findings_of_the_doctor() -> None:
@@ -92,8 +108,9 @@ def test_the_runbook_describes_exactly_the_findings_of_the_doctor() -> None:
 
 
 def test_the_runbook_describes_every_metric() -> None:
-    names = {f"tagger_{name}_total" for name in WORKER_COUNTERS} | {
-        f"tagger_{name}" for name in WORKER_SUMMARIES
+    names = {
+        f"tagger_{name}" if metric.buckets else f"tagger_{name}_total"
+        for name, metric in SHARED_METRICS.items()
     }
     for path in (ROOT / "service").rglob("*.py"):
         names.update(METRIC.findall(path.read_text(encoding="utf-8")))
@@ -108,4 +125,4 @@ def test_every_metric_in_the_runbook_exists() -> None:
 
     for name in named:
         stem = name.removesuffix("_total")
-        assert stem in code or stem.removeprefix("tagger_") in {*WORKER_COUNTERS, *WORKER_SUMMARIES}, name
+        assert stem in code or stem.removeprefix("tagger_") in SHARED_METRICS, name

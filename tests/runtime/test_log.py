@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from service.runtime.log import LogFormat, configure_logging, last_frames, without_control_characters
 
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Give the loggers back as they were."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    logging.getLogger("uvicorn.error").filters.clear()
+pytestmark = pytest.mark.usefixtures("_logging")
 
 
 def test_a_field_that_must_not_be_logged_is_blanked(capsys: pytest.CaptureFixture[str]) -> None:

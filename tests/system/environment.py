@@ -50,8 +50,9 @@ class System:
     shops: ShopRepository
     versions: Versions
     settings: Settings
+    environ: Mapping[str, str]  # of every process
     url: str  # of the web process
-    clock: Clock  # the workers'
+    clock: Clock  # of the sandbox and the workers
 
     def key(self, name: str) -> str:
         """A key of the shop."""
@@ -103,20 +104,26 @@ async def running(
     first_look: FirstLook = "complete",
     rules: str = RULES,
     environ: Mapping[str, str] = MappingProxyType({}),
+    nightly_interval_s: float = 60.0,
 ) -> AsyncIterator[System]:
     """Start everything, connect the shop, subscribe its webhooks, publish the rules, if any."""
-    sandbox, clock = Sandbox(echo=echo, leak_per_s=LEAK_PER_S), Clock()
+    clock = Clock()
+    sandbox = Sandbox(clock=clock, echo=echo, leak_per_s=LEAK_PER_S)
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=APP_SECRET)
     haravan.deliveries.timeout_s = 60  # a busy machine must not look like a web process that does not answer
-    settings = read_settings({**web_environ(redis_url), **environ})
     shops, versions = ShopRepository(redis, KeyRing((KEY,))), Versions(redis)
     async with serve(sandbox) as api:
         api_url = f"{api}/{'admin' if dialect == 'admin' else 'com'}"
         await shops.add(Shop(ORG, "Cửa hàng thử", dialect, api_url, haravan.token))
         await save_first_look(redis, ORG, first_look)
-        async with serving(settings) as server, working(settings, workers, clock):
+        environ = {**web_environ(redis_url), "HARAVAN_SUBSCRIBE_URL": f"{api}/api/subscribe", **environ}
+        settings = read_settings(environ)
+        async with (
+            serving(settings) as server,
+            working(settings, workers, clock, nightly_interval_s=nightly_interval_s),
+        ):
             url = f"http://127.0.0.1:{server.port}"
-            system = System(redis, sandbox, haravan, shops, versions, settings, url, clock)
+            system = System(redis, sandbox, haravan, shops, versions, settings, environ, url, clock)
             if rules:
                 await system.publish(rules)
             await haravan.subscribe(f"{url}/webhooks/haravan", verify_token=VERIFY_TOKEN)
@@ -124,7 +131,10 @@ async def running(
 
 
 @asynccontextmanager
-async def working(settings: Settings, count: int, clock: Clock) -> AsyncIterator[None]:
+async def working(
+    settings: Settings, count: int, clock: Clock, *, nightly_interval_s: float = 60.0
+) -> AsyncIterator[None]:
+    """Worker processes in this event loop."""
     processes = [
         WorkerProcess(
             settings,
@@ -134,6 +144,7 @@ async def working(settings: Settings, count: int, clock: Clock) -> AsyncIterator
             sweep_interval_s=0.2,
             poll_s=0.02,
             uninstall_interval_s=0.2,
+            nightly_interval_s=nightly_interval_s,
         )
         for _ in range(count)
     ]

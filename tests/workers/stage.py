@@ -21,7 +21,7 @@ from service.store.client import RedisClient, keys
 from service.store.encryption.keyring import KeyRing
 from service.store.history import ledger
 from service.store.history.ledger import LedgerRow
-from service.store.jobs.worker_metrics import Counters
+from service.store.jobs.shared_metrics import Counters
 from service.store.queue import dead_letters, dirty
 from service.store.queue.dirty import Lane, MarkResult
 from service.store.queue.lease import LeaseManager

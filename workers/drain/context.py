@@ -12,7 +12,9 @@ from service.alerts import Alerts
 from service.domain.engine import CompiledRules
 from service.domain.sync import CircuitBreaker
 from service.errors import TaggerError
+from service.runtime import is_tracing
 from service.store.client import RedisClient
+from service.store.history import deliveries
 from service.store.jobs import Counters
 from service.store.queue import Lane, LeaseLost, Mark, Outcome, RateLimiter, Settlement, ShopLease, dirty
 from service.store.shops import Shop, ShopRepository
@@ -97,6 +99,14 @@ class DrainContext:
             )
         if lane_of:
             structlog.get_logger().info("requeued", org=self.lease.org, customers=len(lane_of))
+
+    async def traceparents(self, marks: Sequence[Mark]) -> list[str]:
+        """The traced deliveries that these marks answer. Without traces it asks nothing."""
+        if not is_tracing():
+            return []
+        return await deliveries.load_traceparents(
+            self.redis, self.lease.org, [(mark.customer, mark.enqueued_ms) for mark in marks]
+        )
 
     def is_blocked(self, breaker: CircuitBreaker) -> bool:
         """Whether the breaker is open. The next drain then waits until it closes."""

@@ -15,7 +15,7 @@ import structlog
 from service.alerts import Alerts
 from service.domain.customers import OrgId
 from service.errors import RateLimited, TaggerError, TokenRejected
-from service.runtime import last_frames
+from service.runtime import last_frames, span
 from service.store.jobs import Counters
 from service.store.queue import LeaseLost, LeaseManager, ShopLease, wake_shop
 from service.store.rules import CompiledRulesCache
@@ -24,7 +24,7 @@ from workers.drain.context import DrainContext, DrainStopped, refill_ms
 from workers.drain.pause import pause_for_rejected_token, probe_token
 from workers.drain.reader import Reader
 from workers.drain.writer import Writer
-from workers.haravan import CALL_TIMEOUT_S, Haravan
+from workers.haravan import CALL_TIMEOUT_S, Haravan, count_requests
 from workers.store_outage import describe_outage
 
 # No round starts later than this. Drains are short because arq checks every running job at each poll of every worker.
@@ -53,11 +53,16 @@ class Drain:
 
         All failures of customers and of the shop are handled here. Raises only if Redis is away.
         """
+        with span("drain", {"tagger.org": org}, kind="consumer") as current:
+            current.set_attribute("tagger.outcome", await self._drain(org))
+
+    async def _drain(self, org: OrgId) -> str:
+        """Drain the shop. Returns the outcome."""
         started = self.monotonic()
         lease = await self.leases.acquire(org, token=secrets.token_hex(8))
         if lease is None:
             self.counters.add("drains", outcome="lease_held")
-            return
+            return "lease_held"
         outcome, wait_ms, context, cause, has_failed = "done", 0, None, None, True
         try:
             shop = await self.shops.get(org)
@@ -91,7 +96,9 @@ class Drain:
             if wakeup.number:
                 await wake_shop(self.leases.redis, org, number=wakeup.number, delay_s=wakeup.delay_ms / 1000)
         self.counters.add("drains", outcome=outcome)
-        structlog.get_logger().info(
+        logger = structlog.get_logger()
+        write_line = logger.error if outcome == "error" else logger.info
+        write_line(
             "drain",
             org=org,
             outcome=outcome,
@@ -100,13 +107,10 @@ class Drain:
             retry_in_s=wakeup.delay_ms / 1000 if wakeup.number else None,
             **(context.log.counts if context is not None else {}),
         )
+        return outcome
 
     def _api(self, shop: Shop) -> Haravan:
-        return Haravan.for_shop(shop, self.session, on_request=self._count_request)
-
-    def _count_request(self, endpoint: str, status: int | None, seconds: float) -> None:
-        self.counters.add("api_requests", endpoint=endpoint, status=str(status or "none"))
-        self.counters.observe("api_request_seconds", seconds, endpoint=endpoint)
+        return Haravan.for_shop(shop, self.session, on_request=count_requests(self.counters))
 
     async def _context(self, lease: ShopLease, shop: Shop) -> DrainContext:
         return DrainContext(

@@ -50,7 +50,9 @@ class DrainLog:
             self._counters.add("tag_writes", len(added), action="added")
             self._counters.add("tag_writes", len(removed), action="removed")
             self._counters.observe("tag_latency_seconds", (self._lease.now_ms - mark.enqueued_ms) / 1000)
-        write_line = self._log.warning if letter is not None else self._log.info
+        write_line = self._log.info
+        if letter is not None:
+            write_line = self._log.error if letter.cause == "bug" else self._log.warning
         write_line(
             "customer",
             org=self._lease.org,

@@ -21,7 +21,7 @@ from service.domain.sync import (
     too_many_deletions,
 )
 from service.errors import AccessDenied, HaravanError, RateLimited, TokenRejected
-from service.runtime import LateTasks
+from service.runtime import LateTasks, span
 from service.store.customers import (
     StoredCustomer,
     kept_fields,
@@ -111,6 +111,13 @@ class Reader:
         ):  # it is alone, and another read would end this drain, too
             await context.settle([after_failed_drains(mark) for mark in marks])
             return True
+        links = await context.traceparents(marks)
+        with span("drain.read", {"tagger.customers": len(marks)}, links=links):
+            return await self._read(marks)
+
+    async def _read(self, marks: Sequence[Mark]) -> bool:
+        """Fetch, evaluate and settle these customers. False if none was requested."""
+        context = self._context
         stored = await load_states(context.redis, context.lease.org, [mark.customer for mark in marks])
         dequeued = Dequeued(marks, stored, context.lease.now_ms)
         return await self._conclude(dequeued, await self._fetch(marks))
@@ -184,7 +191,8 @@ class Reader:
             fetched.merge(await fetcher.fetch_alone(stale))
         if fetched.mismatched:
             context.single_reads_until_ms = context.lease.now_ms + SINGLE_READS_MS
-            context.counters.add("list_mismatches", org=context.lease.org)
+            context.counters.add("list_mismatches")
+            context.log.counts["list_mismatches"] += 1
         if fetched.wait_s is not None:
             context.wait_for_rate_limit(fetched.wait_s)
         return fetched

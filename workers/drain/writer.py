@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,7 +22,7 @@ from service.errors import (
     RequestRejected,
     TokenRejected,
 )
-from service.runtime import LateTasks
+from service.runtime import LateTasks, span
 from service.store.queue import BATCH_SIZE, LeaseLost, Mark, Settlement
 from workers.drain.context import LATE_AFTER_S, DrainContext, DrainStopped
 from workers.drain.pause import MAX_DENIED_IN_A_ROW, is_denied_to_shop, rejection_of_shop
@@ -113,10 +114,18 @@ class Writer:
         planned = await self._load_plans((1 if one_only else CONCURRENCY) - len(self._writes.late))
         if any(plan is None for _, plan in planned):
             return not context.live_backlog and await self._requeue_stale()
-        executed = await self._writes.run(
-            {mark.customer: self._plans.execute(mark, plan) for mark, plan in planned if plan is not None}
-        )
+        with await self._span(planned):
+            executed = await self._writes.run(
+                {mark.customer: self._plans.execute(mark, plan) for mark, plan in planned if plan is not None}
+            )
         return await self._conclude(executed.values())
+
+    async def _span(self, planned: Sequence[tuple[Mark, WritePlan | None]]) -> AbstractContextManager[object]:
+        """The span of these writes, if there are any."""
+        if not planned:
+            return nullcontext()
+        links = await self._context.traceparents([mark for mark, _ in planned])
+        return span("drain.write", {"tagger.customers": len(planned)}, links=links)
 
     async def _conclude(self, ended: Iterable[asyncio.Task[WriteResult]]) -> bool:
         """Settle writes that have ended. False if nothing was written, and nothing else may be."""

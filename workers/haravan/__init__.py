@@ -4,7 +4,7 @@ Other rooms execute the calls of a dialect with `Haravan.perform`, under permits
 """
 
 from workers.haravan.calls import Call, Request
-from workers.haravan.client import CALL_TIMEOUT_S, Haravan, open_session
+from workers.haravan.client import CALL_TIMEOUT_S, Haravan, count_requests, open_session
 from workers.haravan.decoding import Batch, RawBatch, compare
 from workers.haravan.dialects import PAGE_SIZE, Dialect
 from workers.haravan.rate_limit import Permits, RateLimitExceeded, ThrottledPermits, WaitingPermits
@@ -25,5 +25,6 @@ __all__ = [
     "ThrottledPermits",
     "WaitingPermits",
     "compare",
+    "count_requests",
     "open_session",
 ]

@@ -18,8 +18,9 @@ from yarl import URL
 
 from service.domain.customers import OrgId
 from service.errors import ApiUnavailable, ResponseTooLarge, TaggerError, TokenRejected
-from service.runtime import BackgroundTasks
+from service.runtime import BackgroundTasks, span
 from service.sentence import Sentence
+from service.store.jobs import Counters
 from service.store.queue import Permit
 from service.store.shops import Shop
 from workers.haravan.calls import Call, Request, Response
@@ -106,14 +107,30 @@ class Haravan:
         status: int | None = None
         started = time.perf_counter()
         try:
-            response = await send(
-                self._session, request, address=self._address, headers=self._headers, timeout=self._timeout
-            )
-            status = response.status
+            with span(request.endpoint, {"http.request.method": request.method}, kind="client") as current:
+                response = await send(
+                    self._session,
+                    request,
+                    address=self._address,
+                    headers=self._headers,
+                    timeout=self._timeout,
+                )
+                status = response.status
+                current.set_attribute("http.response.status_code", status)
             return response
         finally:
             if self._on_request is not None:
                 self._on_request(request.endpoint, status, time.perf_counter() - started)
+
+
+def count_requests(counters: Counters) -> OnRequest:
+    """Count the requests of an API in the metrics."""
+
+    def count(endpoint: str, status: int | None, seconds: float) -> None:
+        counters.add("api_requests", endpoint=endpoint, status=str(status or "none"))
+        counters.observe("api_request_seconds", seconds, endpoint=endpoint)
+
+    return count
 
 
 def open_session(*, max_connections: int = MAX_CONNECTIONS) -> aiohttp.ClientSession:

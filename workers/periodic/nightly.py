@@ -28,7 +28,7 @@ from service.store.queue import RateLimiter
 from service.store.rules import CompiledRulesCache
 from service.store.shops import Shop
 from workers.drain import pause_for_rejected_token
-from workers.haravan import Haravan, Subscription, ThrottledPermits, WaitingPermits
+from workers.haravan import Haravan, Subscription, ThrottledPermits, WaitingPermits, count_requests
 from workers.scan import CustomerScan, build_scan
 
 START_MIN: Final = 120  # two o'clock in the shop's time zone …
@@ -192,7 +192,7 @@ class NightlyReconcile:
         return await build_scan(
             self.context,
             shop,
-            Haravan.for_shop(shop, self.session),
+            Haravan.for_shop(shop, self.session, on_request=count_requests(self.counters)),
             permits=ThrottledPermits(permits, interval_s=REQUEST_INTERVAL_S, sleep=pause),
             rules_cache=self.rules_cache,
             on_repair=lambda cause, count: self.counters.add("reconcile_repairs", count, cause=cause),

@@ -14,7 +14,7 @@ import typer
 from deploy.cli.context import AsJson, OrgId, open_context, parse_org_id, run
 from deploy.cli.exit_codes import UsageError
 from deploy.cli.inputs import current_actor
-from deploy.cli.output import format_time, print_json, print_sentence, print_table, program_version
+from deploy.cli.output import format_time, print_json, print_sentence, print_table
 from deploy.cli.runs import progress_counter
 from deploy.cli.wording import headings, translate
 from service.sentence import Sentence
@@ -62,6 +62,7 @@ def backup(
     """
     from service.backup import write_backup
     from service.errors import Refused
+    from service.runtime import program_version
     from service.store.backup import BackupStatus, count_customers, status
 
     if file.exists():

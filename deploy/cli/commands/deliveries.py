@@ -73,6 +73,7 @@ def _row(delivery: Delivery) -> dict[str, object]:
         "test": delivery.test,
         "signature": delivery.signature,
         "size": delivery.size,
+        "traceparent": delivery.traceparent,
     }
 
 

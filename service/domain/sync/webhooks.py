@@ -70,6 +70,7 @@ class DeliveryRecord(msgspec.Struct, frozen=True, array_like=True, omit_defaults
     size: int
     test: bool = False
     org: str = ""  # from the header, if it is not the shop under which the delivery is recorded
+    traceparent: str = ""  # refers to the span of its request, if that is traced
 
 
 def has_signature_format(given: bytes) -> bool:

@@ -19,6 +19,7 @@ from service.store.client.durability import (
     check_server,
     evaluate_layout,
     load_layout,
+    load_memory_used,
     require_durable,
 )
 from service.store.client.keys import SERVICE
@@ -57,6 +58,7 @@ __all__ = [
     "handle_clock_step_back",
     "keys",
     "load_layout",
+    "load_memory_used",
     "load_partitions",
     "load_rewrite_state",
     "load_script",

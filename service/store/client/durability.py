@@ -218,10 +218,21 @@ def evaluate_info(
 
 
 def memory_used(info: Mapping[str, Any]) -> tuple[int, int]:
-    """The memory that counts for maxmemory, and maxmemory, in bytes. Without a limit both are 0."""
-    limit = int(info.get("maxmemory", 0))
+    """The memory that counts for maxmemory, and maxmemory, in bytes. 0: there is no limit."""
     used = int(info.get("used_memory", 0)) - int(info.get("mem_not_counted_for_evict", 0))
-    return (max(0, used), limit) if limit else (0, 0)
+    return max(0, used), int(info.get("maxmemory", 0))
+
+
+async def load_memory_used(redis: RedisClient) -> tuple[int, int]:
+    """What `memory_used` says of the server, in a cluster of the fullest one. Raises redis' errors if none answers."""
+    replies = await asyncio.gather(
+        *(server.info(section="memory") for server in await redis.servers()), return_exceptions=True
+    )
+    found = [memory_used(reply) for reply in replies if not isinstance(reply, BaseException)]
+    for error in replies:
+        if isinstance(error, BaseException) and not found:
+            raise error
+    return max(found, key=lambda memory: memory[0] / memory[1] if memory[1] else 0)
 
 
 def evaluate_config(

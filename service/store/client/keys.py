@@ -11,7 +11,7 @@ A key without a lifetime below does not expire.
     {p}shops                      set: the orgs of this partition
     {p}shops_revision             number: grows with every change of a shop's configuration
     {p}due_shops                  sorted set: org -> ms at which its work is due (the sweep reads it)
-    {p}counters                   hash: counters of the workers that chose this partition, for /metrics
+    {p}counters                   hash: counters of the processes that chose this partition, for /metrics
     {p}event_shops                set: the orgs of this partition that have endpoints, or had some
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed

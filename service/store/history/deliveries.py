@@ -39,6 +39,7 @@ class Delivery:
     size: int
     test: bool
     org: str  # the header's, if the shop is not configured; otherwise ""
+    traceparent: str = ""  # refers to the span of its request; "" if that was not traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +93,29 @@ async def list_for_customer(
 ) -> tuple[Delivery, ...]:
     """The customer's last `MAX_PER_CUSTOMER` deliveries as far as they match, newest first."""
     wanted = wanted or DeliveryFilter()
-    stream = keys.shop(org, "deliveries")
     ids: list[bytes] = await redis.lrange(
         keys.shop(org, f"deliveries_by_customer:{customer}"), -MAX_PER_CUSTOMER, -1
     )
-    record_ids = dict.fromkeys(delivery_id.partition(b".")[0] for delivery_id in ids)
-    async with redis.pipeline(transaction=False) as pipe:
-        for record_id in record_ids:
-            pipe.xrange(stream, record_id, record_id)
-        replies = await pipe.execute()
-    stored = {
-        row.delivery.id: row
-        for entries in replies
-        for entry in entries
-        for row in _decode_record(entry, wanted)
-    }
-    rows = [row for delivery_id in reversed(ids) if (row := stored.get(delivery_id.decode())) is not None]
+    rows = await _load_rows(redis, org, list(reversed(ids)), wanted)
     return await _with_repeats(redis, org, [row for row in rows if wanted.spans(row.delivery.at_ms)])
+
+
+async def load_traceparents(
+    redis: RedisClient, org: OrgId, customers: Sequence[tuple[CustomerId, int]]
+) -> list[str]:
+    """Refer to the traced deliveries of each customer since its time in ms. Two round trips."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for customer, _ in customers:
+            pipe.lrange(keys.shop(org, f"deliveries_by_customer:{customer}"), -MAX_PER_CUSTOMER, -1)
+        replies: list[list[bytes]] = await pipe.execute()
+    ids = [
+        delivery_id
+        for (_, since_ms), listed in zip(customers, replies, strict=True)
+        for delivery_id in listed
+        if int(delivery_id.partition(b"-")[0]) >= since_ms
+    ]
+    rows = await _load_rows(redis, org, ids)
+    return [row.delivery.traceparent for row in rows if row.delivery.traceparent]
 
 
 async def list_deliveries(
@@ -223,6 +230,23 @@ class _Row(NamedTuple):
     delivery: Delivery
 
 
+async def _load_rows(
+    redis: RedisClient, org: OrgId, ids: Sequence[bytes], wanted: DeliveryFilter | None = None
+) -> list[_Row]:
+    """The deliveries with these ids that are still stored and match, in the same order."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for record_id in dict.fromkeys(delivery_id.partition(b".")[0] for delivery_id in ids):
+            pipe.xrange(keys.shop(org, "deliveries"), record_id, record_id)
+        replies = await pipe.execute()
+    stored = {
+        row.delivery.id: row
+        for entries in replies
+        for entry in entries
+        for row in _decode_record(entry, wanted)
+    }
+    return [row for delivery_id in ids if (row := stored.get(delivery_id.decode())) is not None]
+
+
 async def _with_repeats(redis: RedisClient, org: OrgId, rows: Sequence[_Row]) -> tuple[Delivery, ...]:
     """The deliveries of the rows with their repeats, in one round trip."""
     by_day: dict[int, dict[bytes, int]] = {}
@@ -290,4 +314,5 @@ def _decode_delivery(delivery_id: str, event: Sequence[bytes], outcome: str) -> 
         size=record.size,
         test=record.test,
         org=record.org,
+        traceparent=record.traceparent,
     )

@@ -1,4 +1,4 @@
-"""Work that outlives a request: runs, replays, pending jobs, the nightly reconcile and the workers' counters.
+"""Work that outlives a request: runs, replays, pending jobs, the nightly reconcile and the counters of all processes.
 
 Other rooms create runs, store pending jobs and follow both."""
 
@@ -6,17 +6,30 @@ from service.store.jobs import nightly, pending, replays, runs
 from service.store.jobs.nightly import NightlyRun
 from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
 from service.store.jobs.runs import EXPLAIN_REMOVALS, Run
-from service.store.jobs.worker_metrics import Count, Counters, last_heartbeat_ms, load_counts
+from service.store.jobs.shared_metrics import (
+    SHARED_METRICS,
+    Count,
+    Counters,
+    SharedCounts,
+    SharedMetric,
+    count_now,
+    last_heartbeat_ms,
+    load_counts,
+)
 
 __all__ = [
     "EXPLAIN_REMOVALS",
     "RENEW_INTERVAL_S",
+    "SHARED_METRICS",
     "Count",
     "Counters",
     "JobKind",
     "NightlyRun",
     "PendingJob",
     "Run",
+    "SharedCounts",
+    "SharedMetric",
+    "count_now",
     "last_heartbeat_ms",
     "load_counts",
     "nightly",

@@ -23,7 +23,10 @@ class ShopBacklog:
     customers: dict[str, int]  # by state: `live` and `bulk` (both ready), `planned`, `delayed`
     oldest_s: float  # age of the oldest live mark
     dead_letters: int  # customers with an open dead letter
-    paused: bool
+    pause_reason: str  # `token_rejected`, `uninstalled`, `mass_404`, or the words of the person who paused it; "" = it works
+    removals_paused: bool
+    tagged: int  # customers with tags of ours
+    deliveries_today: int  # recorded since midnight UTC
     rate_limit_used: float  # of 80 calls
 
     @property
@@ -61,13 +64,17 @@ async def count_due(redis: RedisClient, org: OrgId, *, until_ms: int) -> int:
 
 def decode_backlog(org: OrgId, row: Sequence[Any]) -> ShopBacklog:
     """The backlog of a shop, from its reply to `queue_backlogs`."""
-    now_ms, live, bulk, planned_live, planned_bulk, delayed, dead_letters, paused, oldest_ms, *level = row
+    now_ms, live, bulk, planned_live, planned_bulk, delayed, dead_letters, tagged, deliveries, *rest = row
+    paused, removals_paused, oldest_ms, *level = rest
     counts = (live, bulk, planned_live + planned_bulk, delayed)
     return ShopBacklog(
         org=org,
         customers=dict(zip(STATES, counts, strict=True)),
         oldest_s=max(0.0, (now_ms - oldest_ms) / 1000) if oldest_ms else 0.0,
         dead_letters=dead_letters,
-        paused=bool(paused),
+        pause_reason=paused.decode(),
+        removals_paused=bool(removals_paused),
+        tagged=tagged,
+        deliveries_today=deliveries,
         rate_limit_used=level_now(level, now_ms=now_ms, leak_per_s=LEAK_PER_S)[0],
     )

@@ -75,6 +75,7 @@ class DeliveryModel(ResponseModel, frozen=True):
     size: int
     test: bool
     org: str
+    traceparent: str  # refers to the trace of its request; "" if that was not traced
 
 
 class DeliveryList(ResponseModel, frozen=True):
@@ -227,6 +228,7 @@ DELIVERY_EXAMPLE: Final[dict[str, Any]] = {
     "size": 4211,
     "test": False,
     "org": "",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 }
 DEAD_LETTER_EXAMPLE: Final[dict[str, Any]] = {
     "customer": 1037890001,

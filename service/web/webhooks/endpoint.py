@@ -29,6 +29,7 @@ from service.domain.sync import (
 )
 from service.errors import OverQuota, StoreFull, StoreUnavailable
 from service.ingest import GroupCommit, QueueFull
+from service.runtime import current_traceparent
 from service.store.history import UNKNOWN_SHOP
 from service.store.queue import DirtyEvent
 from service.web.webhooks.metrics import WebhookMetrics, topic_label
@@ -252,7 +253,11 @@ def build_event(
         delivery_id(digest),
         content.ignored_reason,
         mark_cause(topic),
-        encode_delivery(DeliveryRecord(topic, digest, len(body), headers.is_test, "" if shop else org)),
+        encode_delivery(
+            DeliveryRecord(
+                topic, digest, len(body), headers.is_test, "" if shop else org, current_traceparent()
+            )
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from service.domain.customers import OrgId
+from service.domain.sync import RejectionReason
 from service.ingest import Flush
 
 ACK_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -22,6 +23,7 @@ TOPICS: Final = frozenset(
         "app/uninstalled",
     }
 )
+FAILURE_REASONS: Final = ("store_unavailable", "store_full", "over_quota", "overloaded", "body_too_large")
 OTHER: Final = "other"  # topics are not signed: anyone could add a label to the metrics
 LOG_INTERVAL_S: Final = 1.0
 
@@ -69,6 +71,15 @@ class WebhookMetrics:
             buckets=ACK_BUCKETS_S,
             registry=registry,
         )
+        self._export_zeros()
+
+    def _export_zeros(self) -> None:
+        """Export what was not counted yet as 0: in Prometheus only a counter that was there before can increase."""
+        self.deliveries.labels("customers/update", "marked")
+        for rejection in RejectionReason:
+            self.rejected.labels(rejection.value)
+        for reason in FAILURE_REASONS:
+            self.failed.labels(reason)
 
     def add(self, flush: Flush) -> None:
         """Count the webhooks of a flush."""

@@ -12,8 +12,8 @@ from prometheus_client.core import Metric
 
 from deploy.cli.app import app
 from deploy.sandbox.__main__ import app as sandbox_app
-from service.store.jobs import Count
-from service.web.metrics import shop_families, worker_families
+from service.web.metrics.gauges import build_info, server_families, shop_families
+from service.web.metrics.shared import shared_families
 from service.web.ops.routes import ENDPOINTS
 from service.web.webhooks.metrics import WebhookMetrics
 
@@ -21,7 +21,8 @@ ROOT: Final = Path(__file__).parents[3]
 FOLDER: Final = ROOT / "deploy/docs/reference"
 NOTE: Final = "<!-- Generated from the code: python -m tests.deploy.docs.reference -->\n"
 SETTING: Final = re.compile(r"^(#?)([A-Z][A-Z_]+)=(.*)$")
-GAUGE: Final = re.compile(r'GaugeMetricFamily\("(tagger_\w+)", "([^"]+)"')
+GAUGE: Final = re.compile(r'GaugeMetricFamily\(\s*"(tagger_\w+)", "([^"]+)"')
+ALERT: Final = re.compile(r"^### `(\w+)`\n- \*\*What happened\.\*\* (.+?)\n- ", re.MULTILINE | re.DOTALL)
 ROW: Final = re.compile(r"^\| `([^`]+)` \| (.+?) \|", re.MULTILINE)
 
 
@@ -185,19 +186,23 @@ def signals_page() -> str:
     for section in ("Log events", "Alerts", "Findings"):
         text = runbook.partition(f"## {section}\n")[2].partition("\n## ")[0]
         lines += [f"## {section}", "", "| name | meaning |", "|---|---|"]
-        lines += [f"| `{name}` | {meaning} |" for name, meaning in ROW.findall(text)]
+        rows = ALERT.findall(text) if section == "Alerts" else ROW.findall(text)
+        lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in rows]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _families() -> list[Metric]:
     """The families of both sources, and those that only a scrape makes."""
-    counts: list[Count] = []
-    families = [*WebhookMetrics().registry.collect(), *shop_families([]), *worker_families(counts)]
-    source = (ROOT / "service/web/metrics.py").read_text(encoding="utf-8")
-    known = {family.name for family in families}
-    scraped = [Metric(name, text, "gauge") for name, text in GAUGE.findall(source) if name not in known]
-    return [*scraped, *families]
+    source = (ROOT / "service/web/metrics/exposition.py").read_text(encoding="utf-8")
+    return [
+        build_info(),
+        *WebhookMetrics().registry.collect(),
+        *(Metric(name, text, "gauge") for name, text in GAUGE.findall(source)),
+        *server_families((0, 0), shops=0, heartbeat_ms=None),
+        *shop_families([]),
+        *shared_families([]),
+    ]
 
 
 def _exported(family: Metric) -> str:

@@ -57,10 +57,10 @@ async def the_next_night(stage: Stage, make_nightly: MakeNightly) -> int:
 
 async def repairs(stage: Stage) -> dict[str, float]:
     await stage.drain.counters.flush()
-    counters = await load_counts(stage.redis)
+    shared = await load_counts(stage.redis)
     return {
         dict(counter.labels)["cause"]: counter.value
-        for counter in counters
+        for counter in shared.counts
         if counter.name == "reconcile_repairs"
     }
 

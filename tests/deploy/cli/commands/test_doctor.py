@@ -13,7 +13,7 @@ import typer
 from deploy.cli.app import app
 from service.doctor import COMMANDS, CONFIRMATIONS
 from service.store.client import RedisClient
-from service.store.jobs.worker_metrics import Counters
+from service.store.jobs.shared_metrics import Counters
 from tests.deploy.cli.commands.troubles import SECRET, TROUBLES, Stage, Trouble
 from tests.deploy.cli.environment import ORG, CliEnvironment
 

@@ -15,7 +15,7 @@ from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer, MissingField, MissingReason, encode_snapshot
 from service.settings import read_settings
 from service.store.client import RedisClient, keys
-from service.store.jobs.worker_metrics import Counters
+from service.store.jobs.shared_metrics import Counters
 from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.store.shops import TOKEN_REJECTED, UNINSTALLED, FirstLook, save_first_look
 from tests.deploy.cli.environment import ORG, CliEnvironment

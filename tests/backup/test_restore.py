@@ -130,7 +130,7 @@ async def test_the_audit_logs_verify_after_a_restore_and_name_it(given: Given, r
     await given.restore(given.context)
 
     for org, last_hash in noted.items():
-        assert (await audit_log.verify(redis, org, expected_hash=last_hash)).problem == ""
+        assert (await audit_log.verify(redis, org, expected_hash=last_hash)).problem is None
     restored = [row.entry.summary for row in await audit_log.list_entries(redis, limit=3)]
     assert restored == [
         f"shop {OTHER_ORG}, from the backup of yesterday",

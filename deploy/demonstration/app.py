@@ -10,9 +10,11 @@ from deploy.demonstration.environment import ORG, Options, start
 from deploy.demonstration.scenario import play_for_ever, play_once
 from deploy.demonstration.view import Screen
 from deploy.local import ProcessExit, Supervisor, console, stop_signals, supervise
+from service.runtime import cancel_and_wait
 
 MAX_LOG_LINES: Final = 6
 INTERRUPTED: Final = 130
+CANCEL_INTERVAL_S: Final = 8.0  # longer than it takes to stop everything: redis-py may lose a cancellation
 
 
 async def run_demo(options: Options) -> int:
@@ -32,8 +34,7 @@ async def run_demo(options: Options) -> int:
             if demo.done():
                 exited.cancel()
                 return demo.result()
-            demo.cancel()
-            await asyncio.gather(demo, return_exceptions=True)
+            await cancel_and_wait(demo, interval_s=CANCEL_INTERVAL_S)
             if exited.done():
                 return _report_exit(screen, exited.result())
             exited.cancel()

@@ -49,9 +49,6 @@ ANSWERS: Final[Mapping[str, tuple[Endpoint, Answer]]] = {
 }  # fmt: skip
 
 WAYS: Final = (*RECORDS, *ANSWERS, ODD_WEBHOOKS, KILLS_ITS_READER)
-LASTING: Final = ("its record never ends", KILLS_ITS_READER)
-"""Ways that hold up a reader for seconds, until a timeout or the end of a lease."""
-
 ODD_BODIES: Final = (
     b'{"id": {V}, "first_name": "%s"}' % MARKS.encode(),
     b'{"id": {V}, "total_spent": "1e1000000"}',

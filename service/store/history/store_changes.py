@@ -43,4 +43,4 @@ async def load_recent(redis: RedisClient, *, now_ms: int) -> list[StoreLoss]:
     stored = (each for partition in partitions.values() for each in partition)
     losses = [msgspec.json.decode(each, type=StoreLoss) for each in stored]
     recent = [loss for loss in losses if now_ms - loss.at_ms < KEPT_S * 1000]
-    return sorted(recent, key=lambda loss: loss.at_ms)
+    return sorted(recent, key=lambda loss: (loss.at_ms, loss.kind))

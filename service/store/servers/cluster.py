@@ -33,24 +33,21 @@ class ClusterMap:
     """The owner of each slot. It is only as true as the views: a node that was moved away answers MOVED."""
 
     def __init__(self, views: Sequence[ClusterView] = ()) -> None:
-        self._ranges = {item for view in views for item in view.ranges}
+        self._owners: list[Endpoint | None] = [None] * SLOTS
+        for item in sorted({item for view in views for item in view.ranges}):  # the newest epoch last
+            self._owners[item.first : item.last + 1] = [item.owner] * (item.last + 1 - item.first)
+        self._distinct: tuple[Endpoint, ...] | None = None
         self._names = {address: name for view in views for address, name in view.names.items()}
-        self._owners: dict[int, Endpoint | None] = {}
         self.nodes = tuple(dict.fromkeys(node for view in views for node in view.nodes))
 
     def owner(self, slot: int) -> Endpoint | None:
         """The primary that owns the slot. None if no view says so."""
-        try:
-            return self._owners[slot]
-        except KeyError:
-            claims = [item for item in self._ranges if item.first <= slot <= item.last]
-            owner = max(claims)[-1] if claims else None
-            self._owners[slot] = owner
-            return owner
+        return self._owners[slot]
 
     def move(self, slot: int, owner: Endpoint) -> None:
         """A server said that this slot has another owner."""
         self._owners[slot] = owner
+        self._distinct = None
 
     def name(self, address: Endpoint) -> Endpoint:
         """Where to connect to for a node that a reply names by this address."""
@@ -58,12 +55,10 @@ class ClusterMap:
 
     def owners(self) -> tuple[Endpoint, ...]:
         """Every primary that owns a slot, in the order of slots."""
-        first: dict[Endpoint, int] = {}
-        for item in sorted(self._ranges, key=lambda item: item.first):
-            if any(self.owner(slot) == item.owner for slot in (item.first, item.last)):
-                first.setdefault(item.owner, item.first)
-        moved = {owner: slot for slot, owner in self._owners.items() if owner is not None}
-        return tuple(sorted({**moved, **first}, key=lambda owner: {**moved, **first}[owner]))
+        if self._distinct is None:
+            distinct = dict.fromkeys(self._owners)
+            self._distinct = tuple(owner for owner in distinct if owner is not None)
+        return self._distinct
 
 
 def parse_nodes(text: str, asked: Endpoint) -> ClusterView:

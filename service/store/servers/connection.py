@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from service.store.servers.address import Credentials, Endpoint
 from service.store.servers.errors import CertificateError, CommandsOverflow, to_error
 
-MAX_WAITING: Final = 20_000  # replies that one connection owes
+MAX_WAITING: Final = 20_000  # callers of one connection; each has one command or one batch
 MAX_UNSENT_BYTES: Final = 64 * 1024 * 1024  # of commands that the server has not taken yet
 CHECKS_PER_TIMEOUT: Final = 4  # so a silent server is noticed at most a quarter late
 _NOTHING: Final = object()
@@ -65,7 +65,6 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=to_error, notEnoughData=_NOTHING)
         self._waiting: deque[asyncio.Future[Any] | _Batch] = deque()
-        self._owed = 0
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._is_congested = False
@@ -117,14 +116,14 @@ class Connection(asyncio.Protocol):
         Raises redis' ConnectionError if the connection is closed, and CommandsOverflow.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue((packed,), future, 1)
+        self._queue((packed,), future)
         return future
 
     def send_batch(self, packed: Sequence[bytes]) -> asyncio.Future[list[Any]]:
         """Send packed commands without another in between. The future has all replies in order, errors among them."""
         future: asyncio.Future[list[Any]] = self._loop.create_future()
         if packed:
-            self._queue(packed, _Batch(len(packed), future), len(packed))
+            self._queue(packed, _Batch(len(packed), future))
         else:
             future.set_result([])
         return future
@@ -140,11 +139,11 @@ class Connection(asyncio.Protocol):
         """Wait until the connection is closed by either side, for a time."""
         await asyncio.wait([self._closed], timeout=timeout_s)
 
-    def _queue(self, packed: Sequence[bytes], waiting: asyncio.Future[Any] | _Batch, size: int) -> None:
+    def _queue(self, packed: Sequence[bytes], waiting: asyncio.Future[Any] | _Batch) -> None:
         if not self.is_open:
             raise RedisConnectionError("the connection is closed")
-        if self._owed + size > MAX_WAITING and self._owed:
-            raise CommandsOverflow(f"more than {MAX_WAITING} commands wait for one server")
+        if len(self._waiting) >= MAX_WAITING:
+            raise CommandsOverflow(f"{MAX_WAITING} callers wait for one server")
         if self._is_congested and self._unsent_bytes() > MAX_UNSENT_BYTES:
             raise CommandsOverflow("the server takes no commands")
         if not self._unsent:
@@ -153,7 +152,6 @@ class Connection(asyncio.Protocol):
             self._heard_s = self._loop.time()
         self._unsent.extend(packed)
         self._waiting.append(waiting)
-        self._owed += size
 
     def _unsent_bytes(self) -> int:
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
@@ -200,7 +198,6 @@ class Connection(asyncio.Protocol):
 
     def _deliver(self, reply: Any) -> None:
         waiting = self._waiting[0]
-        self._owed -= 1
         if type(waiting) is _Batch:
             waiting.replies.append(reply)
             if len(waiting.replies) < waiting.size:
@@ -228,7 +225,7 @@ class Connection(asyncio.Protocol):
             self._closed.set_result(None)
         if self._timer is not None:
             self._timer.cancel()
-        waiting, self._waiting, self._owed = self._waiting, deque(), 0
+        waiting, self._waiting = self._waiting, deque()
         self._unsent.clear()
         for item in waiting:
             future = item.future if isinstance(item, _Batch) else item

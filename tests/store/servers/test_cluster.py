@@ -38,6 +38,13 @@ def test_the_newest_epoch_owns_a_slot() -> None:
         assert found.owners() == (OLD, NEW)
 
 
+def test_a_primary_that_lost_the_ends_of_its_slots_is_still_an_owner() -> None:
+    old = parse_nodes(node("10.0.0.1:7001@17001", "myself,master", 3, "0-100"), OLD)
+    new = parse_nodes(node("10.0.0.2:7002@17002", "myself,master", 4, "0", "100"), NEW)
+
+    assert set(ClusterMap([old, new]).owners()) == {OLD, NEW}
+
+
 def test_a_primary_that_lost_all_slots_owns_nothing() -> None:
     text = "\n".join(
         [

@@ -158,12 +158,13 @@ async def test_errors_inside_of_an_array_are_values(wire: Wire) -> None:
 
 async def test_the_number_of_waiting_commands_is_bounded(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 3)
-    batch = wire.connection.send_batch([GET, GET, GET])
+    batch = wire.connection.send_batch([GET] * 10)  # one caller
+    others = [wire.connection.send(GET) for _ in range(2)]
     with pytest.raises(CommandsOverflow):
         wire.connection.send(GET)
 
-    wire.receive(b"+1\r\n+2\r\n+3\r\n")
-    await batch
+    wire.receive(b"+OK\r\n" * 12)
+    await asyncio.gather(batch, *others)
     wire.connection.send(GET)
 
 

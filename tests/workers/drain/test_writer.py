@@ -297,3 +297,19 @@ async def test_in_a_live_backlog_writes_use_what_the_reads_leave(stage: Stage) -
 
     assert not await stage.redis.exists(stage.key("ready:live"))  # all are read
     assert 8 < stage.wrote() <= 80
+
+
+async def test_answers_that_never_fit_the_record_are_asked_for_later_each_time_and_then_no_more(
+    stage: Stage,
+) -> None:
+    customer = stage.haravan.create(total_spent=12_000_000)
+    stage.haravan.faults.fail(200, endpoint="POST tags", rate=1, body='{"tags": "VIP,Zalo"}')
+    await stage.announce(customer)
+
+    await stage.turn(20, rest_s=3)
+    in_a_minute = stage.wrote()
+    await stage.turn(20, rest_s=900)
+
+    assert in_a_minute <= 4
+    assert stage.wrote() == 8
+    assert await stage.letters(customer) == {"unavailable"}

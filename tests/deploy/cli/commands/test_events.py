@@ -62,7 +62,7 @@ async def test_what_was_rejected_is_shown_and_sent_again(shop: CliEnvironment, r
     after = await shop.tagger("events", "rejected", ORG, "E1", "--json")
 
     assert "HTTP 400" in shown.out
-    assert "1 event will be sent again" in retried.out
+    assert "Events that will be sent again: 1" in retried.out
     assert json.loads(after.out) == []
 
 

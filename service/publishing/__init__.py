@@ -2,7 +2,7 @@
 
 The ops API and the command line call these functions, and a worker executes rollouts."""
 
-from service.publishing import editor, first_look, freeze, rollout, scheduled
+from service.publishing import editor, first_look, freeze, review, rollout, scheduled
 from service.publishing.draft import (
     Draft,
     create_draft,
@@ -44,6 +44,7 @@ __all__ = [
     "load_customers",
     "load_population",
     "publish_draft",
+    "review",
     "roll_back",
     "rollout",
     "scheduled",

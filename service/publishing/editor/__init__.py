@@ -1,7 +1,6 @@
-"""Editing rules in pages: the shared working copy, live counts while somebody types, the review before a publish
-and what follows from it.
+"""Editing rules in pages: the shared working copy, and live counts while somebody types.
 
-Everything here may be undone or discarded, until `publish_copy` makes the working copy live."""
+Everything here may be undone or discarded, until a reviewed working copy is published."""
 
 from service.publishing.editor.comparison import ComparedLine, RuleVersion, compare_entries, rule_history
 from service.publishing.editor.copies import (
@@ -11,6 +10,7 @@ from service.publishing.editor.copies import (
     base_of,
     discard,
     duplicate_entry,
+    edit_scheduled,
     entry_of,
     import_document,
     live_document,
@@ -30,18 +30,6 @@ from service.publishing.editor.inspection import (
     compare_tier,
     inspect,
 )
-from service.publishing.editor.review import (
-    CopyReview,
-    Effect,
-    RollbackReview,
-    RuleDifference,
-    TagRow,
-    differences,
-    review_copy,
-    review_end_of_freeze,
-    review_rollback,
-    review_scheduled,
-)
 from service.publishing.editor.source import (
     ParsedSource,
     SourceError,
@@ -50,37 +38,22 @@ from service.publishing.editor.source import (
     parse_document_text,
     parse_entry_text,
 )
-from service.publishing.editor.submit import (
-    edit_scheduled,
-    end_freeze,
-    publish_copy,
-    publish_rollback,
-    publish_scheduled,
-    request_approval,
-    schedule_copy,
-)
 from service.publishing.editor.summary import RuleSummary, count_owners, summarize
-from service.publishing.editor.tasks import execute, result_of
 from service.publishing.editor.try_customer import TriedCustomer, try_customer
 
 __all__ = [
     "KINDS",
     "ComparedLine",
-    "CopyReview",
     "EditConflict",
-    "Effect",
     "Inspection",
     "LevelCount",
     "Offer",
     "ParsedSource",
     "Problem",
-    "RollbackReview",
-    "RuleDifference",
     "RuleSummary",
     "RuleVersion",
     "Sample",
     "SourceError",
-    "TagRow",
     "TriedCustomer",
     "ValueHelp",
     "add_entry",
@@ -88,13 +61,10 @@ __all__ = [
     "compare_entries",
     "compare_tier",
     "count_owners",
-    "differences",
     "discard",
     "duplicate_entry",
     "edit_scheduled",
-    "end_freeze",
     "entry_of",
-    "execute",
     "format_draft",
     "format_entry",
     "import_document",
@@ -103,19 +73,9 @@ __all__ = [
     "open_copy",
     "parse_document_text",
     "parse_entry_text",
-    "publish_copy",
-    "publish_rollback",
-    "publish_scheduled",
     "redo",
-    "request_approval",
-    "result_of",
-    "review_copy",
-    "review_end_of_freeze",
-    "review_rollback",
-    "review_scheduled",
     "rule_history",
     "save_entry",
-    "schedule_copy",
     "summarize",
     "try_customer",
     "undo",

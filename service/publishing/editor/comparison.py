@@ -19,7 +19,7 @@ from service.domain.preview import describe_rule
 from service.domain.rules import RuleSet
 from service.locales import translator_for
 from service.publishing.editor.copies import Entry
-from service.publishing.editor.review import RuleDifference, differences
+from service.publishing.review import RuleDifference, differences
 from service.store.rules import Version
 
 MAX_VERSIONS: Final = 100  # that are looked through, the newest first

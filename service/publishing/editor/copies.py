@@ -18,6 +18,7 @@ from service.domain.customers import OrgId
 from service.domain.documents import canonical_json
 from service.domain.rules import RuleSet
 from service.errors import NotFound, Refused
+from service.publishing import scheduled
 from service.sentence import Sentence
 from service.store import working_copies
 from service.store.history import audit_log
@@ -48,6 +49,22 @@ async def open_copy(context: Context, shop: Shop) -> WorkingCopy:
         return stored
     parent = await context.versions.live_number(shop.org)
     return WorkingCopy(document=await live_document(context, shop, parent), parent=parent)
+
+
+async def edit_scheduled(context: Context, org: OrgId, *, by: Actor) -> None:
+    """Turn the scheduled publish back into the working copy. Raises Refused if there is a working copy already."""
+    entry = await scheduled.load_scheduled(context, org)
+    before = await open_copy(context, await context.shops.get_or_raise(org))
+    copy = WorkingCopy(
+        document=msgspec.json.decode(entry.document),
+        rev=1,
+        parent=entry.parent,
+        by=by.name,
+        at_ms=await context.now_ms(),
+    )
+    if before.rev or not await working_copies.save(context.redis, org, copy, before=before):
+        raise Refused(Sentence("there is a draft already: publish or discard it first"))
+    await scheduled.cancel_scheduled(context, org, by=by)
 
 
 async def live_document(context: Context, shop: Shop, number: int) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from service.domain.access import Role
-from service.publishing import editor, freeze
-from service.publishing.editor import CopyReview
+from service.publishing import freeze, review
+from service.publishing.review import CopyReview
 from service.store.shops import FreezeState, Shop
 from service.store.tasks import Task
 from service.web.pages.publishing import working
@@ -55,7 +55,7 @@ async def end_freeze(visit: Visit) -> View | Redirect:
     return await working.submit(
         visit,
         "unfreeze",
-        editor.end_freeze,
+        review.end_freeze,
         live=parse_count(visit.posted("live")) or 0,
         by=visit.by,
         approved=bool(visit.posted("approve")),
@@ -75,17 +75,17 @@ async def _show(visit: Visit, *, errors: tuple[tuple[str, str], ...] = ()) -> Vi
     if state not in ("active", "waiting") or not visit.may("marketer"):
         return View("publishing/freeze.html", model, title, crumbs, status=status)
     live = await visit.context.versions.live_number(shop.org)
-    review = await working.reviewed(
+    found = await working.reviewed(
         visit,
         f"unfreeze-{live}-{visit.language}",
         CopyReview,
-        editor.review_end_of_freeze,
+        review.review_end_of_freeze,
         visit.language,
     )
-    if isinstance(review, Task):
-        return working.show_progress(visit, review, _path(visit), title, crumbs)
-    needs_approval = review.effect is not None and review.effect.needs_approval
-    model = replace(model, review=review, may_end=visit.may("ops") or not needs_approval)
+    if isinstance(found, Task):
+        return working.show_progress(visit, found, _path(visit), title, crumbs)
+    needs_approval = found.effect is not None and found.effect.needs_approval
+    model = replace(model, review=found, may_end=visit.may("ops") or not needs_approval)
     return View("publishing/freeze.html", model, title, crumbs, status=status)
 
 

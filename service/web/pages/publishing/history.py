@@ -15,8 +15,14 @@ from service.domain.documents import to_yaml
 from service.domain.preview import yaml_diff
 from service.domain.rules import RuleSet
 from service.errors import NotFound
-from service.publishing import editor, rollout, scheduled
-from service.publishing.editor import RollbackReview, RuleDifference
+from service.publishing import rollout, scheduled
+from service.publishing.review import (
+    RollbackReview,
+    RuleDifference,
+    differences,
+    publish_rollback,
+    review_rollback,
+)
 from service.sentence import Sentence
 from service.store.rules import Version
 from service.store.shops import Shop
@@ -156,7 +162,7 @@ async def show_version(visit: Visit) -> View | Redirect:
         lines = await visit.cpu.run(compare_yaml, shop.org, before, number)
     else:
         documents = [await load_document(visit.context, shop, each) for each in (before, number)]
-        changes = editor.differences(documents[0], documents[1], visit.language)
+        changes = differences(documents[0], documents[1], visit.language)
     model = VersionPage(shop, row, before, numbers, is_yaml, changes, lines)
     title = visit.t("history.version", number=str(number))
     return View("publishing/version.html", model, title, _crumbs(visit, shop))
@@ -185,7 +191,7 @@ async def show_rollback(visit: Visit) -> View | Redirect:
         visit,
         f"rollback-{to}-{live}-{visit.language}",
         RollbackReview,
-        editor.review_rollback,
+        review_rollback,
         to,
         visit.language,
     )
@@ -204,7 +210,7 @@ async def roll_back(visit: Visit) -> View | Redirect:
     return await working.submit(
         visit,
         "rollback",
-        editor.publish_rollback,
+        publish_rollback,
         _number(visit),
         int(live) if live.isascii() and live.isdigit() and len(live) < 10 else -1,
         by=visit.by,

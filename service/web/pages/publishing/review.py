@@ -11,8 +11,8 @@ import msgspec
 
 from service.domain.access import Role
 from service.errors import Refused
-from service.publishing import editor, scheduled
-from service.publishing.editor import CopyReview
+from service.publishing import scheduled
+from service.publishing.review import CopyReview, publish_copy, request_approval, review_copy, schedule_copy
 from service.store import working_copies
 from service.store.scheduled import ScheduledPublish
 from service.store.shops import Shop
@@ -57,7 +57,7 @@ async def publish(visit: Visit) -> View | Redirect:
     return await working.submit(
         visit,
         "publish",
-        editor.publish_copy,
+        publish_copy,
         visit.posted("content"),
         by=visit.by,
         note=visit.posted("note")[:MAX_NOTE],
@@ -79,7 +79,7 @@ async def schedule(visit: Visit) -> View | Redirect:
     return await working.submit(
         visit,
         "schedule",
-        editor.schedule_copy,
+        schedule_copy,
         visit.posted("content"),
         at_ms=at_ms,
         by=visit.by,
@@ -95,7 +95,7 @@ async def ask_approval(visit: Visit) -> View | Redirect:
     if errors := _note_error(visit):
         return await _review(visit, errors)
     note = visit.posted("note")[:MAX_NOTE]
-    await editor.request_approval(visit.context, shop.org, visit.posted("content"), by=visit.by, note=note)
+    await request_approval(visit.context, shop.org, visit.posted("content"), by=visit.by, note=note)
     return Redirect(f"/shops/{shop.org}/rules/publish", Notice("notice.approval_asked"))
 
 
@@ -120,7 +120,7 @@ async def _review(visit: Visit, errors: dict[str, str]) -> View:
             visit,
             await _task_name(visit, draft),
             CopyReview,
-            editor.review_copy,
+            review_copy,
             draft.document,
             draft.parent,
             visit.language,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.domain.access import Role
-from service.publishing import editor, scheduled
-from service.publishing.editor import CopyReview
+from service.publishing import editor, review, scheduled
+from service.publishing.review import CopyReview
 from service.store.scheduled import ScheduledPublish
 from service.store.shops import Shop
 from service.store.tasks import Task
@@ -61,7 +61,7 @@ async def publish_scheduled(visit: Visit) -> View | Redirect:
     return await working.submit(
         visit,
         "publish",
-        editor.publish_scheduled,
+        review.publish_scheduled,
         live=parse_count(visit.posted("live")) or 0,
         by=visit.by,
         approved=bool(visit.posted("approve")),
@@ -76,17 +76,17 @@ async def _show(visit: Visit, *, error: str = "") -> View:
     if entry is None:
         return View("publishing/scheduled.html", ScheduledPage(shop, None), title, crumbs)
     live = await visit.context.versions.live_number(shop.org)
-    review = await working.reviewed(
+    found = await working.reviewed(
         visit,
         f"scheduled-{entry.content[:16]}-{live}-{visit.language}",
         CopyReview,
-        editor.review_scheduled,
+        review.review_scheduled,
         visit.language,
     )
-    if isinstance(review, Task):
-        return working.show_progress(visit, review, _path(visit), title, crumbs)
-    needs_approval = review.effect is not None and review.effect.needs_approval
-    model = ScheduledPage(shop, entry, review, visit.may("ops") or not needs_approval, error)
+    if isinstance(found, Task):
+        return working.show_progress(visit, found, _path(visit), title, crumbs)
+    needs_approval = found.effect is not None and found.effect.needs_approval
+    model = ScheduledPage(shop, entry, found, visit.may("ops") or not needs_approval, error)
     return View("publishing/scheduled.html", model, title, crumbs, status=422 if error else 200)
 
 

@@ -15,7 +15,7 @@ from service.context import Context
 from service.domain.access import Role
 from service.domain.customers import OrgId
 from service.errors import NotFound
-from service.publishing import editor
+from service.publishing.review import execute, result_of
 from service.sentence import Sentence
 from service.store import tasks
 from service.store.tasks import Task
@@ -56,16 +56,14 @@ async def reviewed(
     ):
         await tasks.delete(redis, org, name)
         if task.status == "failed":
-            editor.result_of(
-                task, kind
-            )  # raises: a reader sees the error once, and the next one starts again
+            result_of(task, kind)  # raises: a reader sees the error once, and the next one starts again
         task = None
     if task is None:
         await _start(visit, name, function, *args, **kwargs)
         task = await tasks.load(redis, org, name)
     if task is None or task.status == "running":
         return task or Task(started_ms=0)
-    return editor.result_of(task, kind)
+    return result_of(task, kind)
 
 
 async def submit(
@@ -81,7 +79,7 @@ async def submit(
     task = await tasks.load(visit.context.redis, visit.org, name)
     if task is None or task.status == "running":
         return Redirect(f"/shops/{visit.org}/working/{name}")
-    return _follow(visit, done, editor.result_of(task, int))
+    return _follow(visit, done, result_of(task, int))
 
 
 async def show_working(visit: Visit) -> View | Redirect:
@@ -99,7 +97,7 @@ async def show_working(visit: Visit) -> View | Redirect:
         return show_progress(visit, task, path, visit.t(f"working.{done}"))
     if visit.is_partial:  # an error must be a page of its own
         return Redirect(path)
-    return _follow(visit, done, editor.result_of(task, int))
+    return _follow(visit, done, result_of(task, int))
 
 
 def show_progress(visit: Visit, task: Task, path: str, title: str, crumbs: tuple[Crumb, ...] = ()) -> View:
@@ -135,7 +133,7 @@ async def _run(
     visit: Visit, name: str, function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any
 ) -> None:
     try:
-        await visit.cpu.run(editor.execute, visit.org, name, function, *args, **kwargs)
+        await visit.cpu.run(execute, visit.org, name, function, *args, **kwargs)
     except Exception:
         found = await tasks.load(visit.context.redis, visit.org, name)
         if found is not None and found.status == "running":  # its process died, or it never began

@@ -15,7 +15,7 @@ from service.cpu_pool import InProcess
 from service.domain.customers import OrgId
 from service.errors import NotFound, Overloaded, Refused
 from service.locales import translator_for
-from service.publishing import editor
+from service.publishing import review
 from service.runtime import BackgroundTasks
 from service.store import tasks
 from service.store.client import RedisClient
@@ -96,7 +96,7 @@ async def test_long_work_is_a_task_with_progress_and_then_its_result(context: Co
     assert gate.calls == 1
     task = await tasks.load(context.redis, ORG, "review-1")
     assert task is not None
-    assert editor.result_of(task, int) == 42
+    assert review.result_of(task, int) == 42
 
 
 async def test_a_short_review_is_computed_each_time(context: Context, gate: Gate) -> None:
@@ -186,7 +186,7 @@ async def test_work_that_nobody_knows_is_not_found(context: Context, name: str) 
 async def test_progress_counts_the_customers_that_were_read(
     context: Context, shops: ShopRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(editor.tasks, "REPORT_INTERVAL_S", 0.0)
+    monkeypatch.setattr(review.tasks, "REPORT_INTERVAL_S", 0.0)
     await store_customers(context.redis, shops, ORG, spending(20))
     seen: list[tuple[int, int]] = []
 
@@ -197,6 +197,6 @@ async def test_progress_counts_the_customers_that_were_read(
         seen.append((task.done, task.total))
         return 1
 
-    await editor.execute(context, ORG, "review-1", look)
+    await review.execute(context, ORG, "review-1", look)
 
     assert seen == [(8, 20)]

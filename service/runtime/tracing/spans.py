@@ -122,7 +122,7 @@ def configure_tracing(process: str, *, endpoint: str, version: str) -> Callable[
     OTEL_TRACES_SAMPLER and the other variables of OpenTelemetry apply. Raises InvalidSettings if it is not installed.
     """
     try:
-        from service.runtime.otlp import make_provider
+        from service.runtime.tracing.otlp import make_provider
     except ImportError:
         raise InvalidSettings(
             Sentence(

@@ -104,7 +104,7 @@ def test_a_log_line_inside_of_a_span_has_its_ids(
 
 
 def test_without_the_package_the_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "service.runtime.otlp", raising=False)
+    monkeypatch.delitem(sys.modules, "service.runtime.tracing.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
 
     with pytest.raises(InvalidSettings, match="OpenTelemetry is not installed"):

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from service.context import Context
 from service.domain.access import Actor, Role
 from service.domain.customers import OrgId
@@ -18,13 +16,12 @@ from service.domain.rules import RuleSet
 from service.errors import Refused
 from service.publishing import freeze, scheduled
 from service.publishing.draft import Draft, create_draft, create_rollback_draft
-from service.publishing.editor.copies import open_copy
 from service.publishing.publish import publish_draft, roll_back
 from service.sentence import Sentence
 from service.store import working_copies
 from service.store.history import audit_log
 from service.store.shops import Shop
-from service.store.working_copies import ApprovalRequest, WorkingCopy
+from service.store.working_copies import ApprovalRequest
 
 MAX_REVIEW_AGE_MS: Final = 3_600_000
 
@@ -83,22 +80,6 @@ async def end_freeze(context: Context, org: OrgId, *, live: int, by: Actor, appr
     _check_approved(draft, approved=approved)
     await freeze.end_freeze(context, shop, draft, by=by, approved=approved)
     return draft.parent
-
-
-async def edit_scheduled(context: Context, org: OrgId, *, by: Actor) -> None:
-    """Turn the scheduled publish back into the working copy. Raises Refused if there is a working copy already."""
-    entry = await scheduled.load_scheduled(context, org)
-    before = await open_copy(context, await context.shops.get_or_raise(org))
-    copy = WorkingCopy(
-        document=msgspec.json.decode(entry.document),
-        rev=1,
-        parent=entry.parent,
-        by=by.name,
-        at_ms=await context.now_ms(),
-    )
-    if before.rev or not await working_copies.save(context.redis, org, copy, before=before):
-        raise Refused(Sentence("there is a draft already: publish or discard it first"))
-    await scheduled.cancel_scheduled(context, org, by=by)
 
 
 async def publish_rollback(

@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from structlog.testing import capture_logs
 
 from service.runtime.files import program_version
-from service.runtime.otlp import ReportingExporter
 from service.runtime.tracing import is_tracing, span, telemetry
+from service.runtime.tracing.otlp import ReportingExporter
 
 
 class Collector(HTTPServer):

@@ -35,6 +35,7 @@ COVERED_BY: Final = {
     "web/pages/rules/test_listing.py": "publishing.editor.draft_rules publishing.editor.summary",
     "web/pages/publishing/test_review.py": "publishing.review.effects publishing.review.submit publishing.editor.warm",
     "web/pages/publishing/test_working.py": "publishing.review.tasks store.tasks",
+    "settings/test_settings.py": "settings.reader",
     "publishing/test_freeze.py": "store.shops.freeze",
     "publishing/test_scheduled.py": "store.scheduled",
     "publishing/test_preview.py": "publishing.draft store.customers.state",

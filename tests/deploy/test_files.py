@@ -20,7 +20,10 @@ READ: Final = re.compile(r'reader\.\w+\(\s*"([A-Z_]+)"')
 
 def settings_in_code() -> set[str]:
     """Those of the service, and the one of the command line."""
-    return {*READ.findall((ROOT / "service/settings.py").read_text(encoding="utf-8")), LANGUAGE_SETTING}
+    return {
+        *READ.findall((ROOT / "service/settings/settings.py").read_text(encoding="utf-8")),
+        LANGUAGE_SETTING,
+    }
 
 
 def test_the_example_has_exactly_the_settings_of_the_code() -> None:

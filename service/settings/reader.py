@@ -1,12 +1,10 @@
-"""The settings: every environment variable of deploy/env.example, read once and checked at the start."""
+"""Reads environment variables, and files that they name, as values of one kind each, and collects their problems."""
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -15,16 +13,11 @@ from urllib.parse import urlsplit
 from service.errors import InvalidSettings, MalformedData
 from service.sentence import Sentence
 
-if TYPE_CHECKING:  # importing redis-py and structlog would slow down every command of the CLI
-    from service.runtime import LogFormat
+if TYPE_CHECKING:
     from service.store.client import Durability
 
 Part = Literal["webhooks", "console"]  # of the web process
 
-DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
-DEFAULT_API_URL: Final = "https://apis.haravan.com/com"
-DEFAULT_SUBSCRIBE_URL: Final = "https://webhook.haravan.com/api/subscribe"
-DEFAULT_HOST: Final = "0.0.0.0"  # noqa: S104  # a service in a container is called from outside
 QUEUE_SCHEMES: Final = (
     "redis",
     "rediss",
@@ -42,186 +35,7 @@ MAX_FILE: Final = 64 * 1024  # bytes of a file with the value of a setting
 TOKEN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """All settings. Secrets are left out of `repr`."""
-
-    redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)  # may carry a password
-    queue_url: str = field(
-        default="", repr=False
-    )  # arq's Redis, which has only wake-ups; "" = that of `redis_url`
-    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
-    verify_token: str = field(default="", repr=False)
-    api_url: str = DEFAULT_API_URL
-    subscribe_url: str = DEFAULT_SUBSCRIBE_URL
-    org_id: str = ""
-    access_token: str = field(default="", repr=False)
-    secret_keys: tuple[str, ...] = field(default=(), repr=False)
-    ops_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)  # name -> token
-    host: str = DEFAULT_HOST
-    port: int = 8000
-    trusted_proxies: tuple[str, ...] = LOOPBACK  # addresses and networks
-    serve: frozenset[Part] = frozenset({"webhooks", "console"})
-    log_format: LogFormat = "json"
-    rules_file: Path | None = None
-    event_networks: tuple[str, ...] = ()  # private networks that endpoints of events may be in
-    durability: Durability = "fsync"
-    alert_urls: tuple[str, ...] = field(default=(), repr=False)
-    api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
-    retention_days: int = 30  # of delivery records
-    metrics_token: str = field(default="", repr=False)
-    otlp_endpoint: str = field(default="", repr=False)  # may carry a password
-    sentry_dsn: str = field(default="", repr=False)
-    is_development: bool = False
-    warnings: tuple[str, ...] = ()  # slips in secrets, one text for each; no text shows a value
-    shop_max_waiting: int = 100_000  # customers of one shop that wait for a drain
-    shop_max_deliveries: int = 1_000_000  # of one shop that are kept
-
-
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings. Raises InvalidSettings, whose message names every problem and shows no value."""
-    reader = _Reader(os.environ if environ is None else environ)
-    redis_url = reader.url("REDIS_URL", DEFAULT_REDIS_URL, REDIS_SCHEMES)
-    settings = Settings(
-        redis_url=redis_url,
-        queue_url=reader.queue_url("QUEUE_URL", redis_url),
-        webhook_secrets=reader.secrets("HARAVAN_WEBHOOK_SECRETS"),
-        verify_token=reader.secret("HARAVAN_VERIFY_TOKEN"),
-        api_url=reader.api_address("HARAVAN_API_URL", DEFAULT_API_URL).rstrip("/"),
-        subscribe_url=reader.api_address("HARAVAN_SUBSCRIBE_URL", DEFAULT_SUBSCRIBE_URL),
-        org_id=reader.org("HARAVAN_ORG_ID"),
-        access_token=reader.token("HARAVAN_ACCESS_TOKEN"),
-        secret_keys=reader.keys("SECRET_KEY"),
-        ops_tokens=reader.named("OPS_TOKENS"),
-        host=reader.host("HOST", DEFAULT_HOST),
-        port=reader.number("PORT", 8000, 1, 65535),
-        trusted_proxies=reader.networks("TRUSTED_PROXIES", LOOPBACK),
-        serve=reader.parts("SERVE"),
-        log_format="console" if reader.choice("LOG_FORMAT", ("json", "console")) == "console" else "json",
-        rules_file=reader.file("RULES_FILE"),
-        event_networks=reader.networks("EVENT_NETWORKS", ()),
-        durability=reader.durability("DURABILITY", redis_url),
-        alert_urls=reader.items("ALERT_URLS"),
-        api_reserve=reader.number("API_RESERVE", 0, 0, 30),
-        retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
-        metrics_token=reader.token("METRICS_TOKEN", min_length=MIN_TOKEN),
-        otlp_endpoint=reader.optional_url("OTEL_EXPORTER_OTLP_ENDPOINT"),
-        sentry_dsn=reader.optional_url("SENTRY_DSN"),
-        is_development=reader.choice("DEVELOPMENT", ("no", "yes")) == "yes",
-        shop_max_waiting=reader.number("SHOP_MAX_WAITING", 100_000, 1, 100_000_000),
-        shop_max_deliveries=reader.number("SHOP_MAX_DELIVERIES", 1_000_000, 1, 1_000_000_000),
-    )
-    if bool(settings.org_id) != bool(settings.access_token):
-        reader.problems.append(
-            Sentence("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")
-        )
-    if settings.access_token and not settings.secret_keys:
-        reader.problems.append(
-            Sentence("SECRET_KEY is missing: tokens are encrypted with it before they are stored")
-        )
-    reader.finish()
-    return replace(settings, warnings=tuple(reader.warnings))
-
-
-def log_warnings(settings: Settings) -> None:
-    """Log the slips in the settings. Called once at the start of a process."""
-    import structlog
-
-    for text in settings.warnings:
-        structlog.get_logger().warning("settings_warning", text=text)
-
-
-def is_set(environ: Mapping[str, str], name: str) -> bool:
-    """Whether a setting has a value, directly or from a file."""
-    return bool(environ.get(name) or environ.get(_file_variable(name)))
-
-
-def _file_variable(name: str) -> str:
-    """The variable that names a file with the value of a setting."""
-    return f"{name}_FILE"
-
-
-def clean_value(value: str) -> tuple[str, tuple[str, ...]]:
-    """A value without what copying and quoting add to it, and the names of what was removed.
-
-    Removed are characters that one cannot see, anywhere, and one pair of quotes around the value. Blanks around it are
-    removed without a word. A blank inside stays, because a person may have chosen it.
-    """
-    removed: list[str] = []
-    text = value.strip()
-    if any(_is_invisible(char) for char in text):
-        removed.append("invisible characters or line breaks")
-        text = "".join(char for char in text if not _is_invisible(char)).strip()
-    if len(text) >= 2 and QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1]:
-        removed.append("quotes")
-        text = text[1:-1].strip()
-    return text, tuple(removed)
-
-
-def _is_invisible(char: str) -> bool:
-    """Control and format characters, such as a byte-order mark, a zero-width space and a line break."""
-    return unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
-
-
-def find_gaps(settings: Settings) -> list[Sentence]:
-    """The settings without which the service starts and does nothing yet, each with what that means."""
-    gaps: list[Sentence] = []
-    if not settings.webhook_secrets:
-        gaps.append(
-            Sentence(
-                "HARAVAN_WEBHOOK_SECRETS: every webhook is rejected, except of shops with their own secret"
-            )
-        )
-    if not settings.verify_token:
-        gaps.append(
-            Sentence("HARAVAN_VERIFY_TOKEN: Haravan's handshake is refused, so no shop can subscribe")
-        )
-    if not settings.org_id:
-        gaps.append(
-            Sentence(
-                "HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN: there are only the shops that were added with: tagger shops add"
-            )
-        )
-    return gaps
-
-
-def _token_problem(who: str, token: str, named: Mapping[str, str]) -> Sentence | None:
-    """What is wrong with an entry of OPS_TOKENS, or None. It shows no part of the entry, not even the name:
-    somebody may have written token=name.
-    """
-    if not token:
-        return Sentence("write name=token")
-    if not TOKEN_NAME.fullmatch(who):
-        return Sentence("the name has up to 40 letters A-Z, digits, dots, dashes and underscores")
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        return Sentence(
-            "the token has characters that a header cannot carry; make one with: openssl rand -hex 32"
-        )
-    if len(token) < MIN_TOKEN:
-        return Sentence(
-            "the token is shorter than {least} characters; make one with: openssl rand -hex 32",
-            least=MIN_TOKEN,
-        )
-    if who in named:
-        return Sentence(
-            "the name is that of an earlier entry, and the audit log could not tell the two apart"
-        )
-    if token in named.values():
-        return Sentence(
-            "the token is that of an earlier entry, and the audit log could not tell the two apart"
-        )
-    return None
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-class _Reader:
+class SettingsReader:
     """Reads variables and collects their problems."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -477,3 +291,71 @@ class _Reader:
     def finish(self) -> None:
         if self.problems:
             raise InvalidSettings(Sentence("The settings are wrong:"), problems=self.problems)
+
+
+def is_set(environ: Mapping[str, str], name: str) -> bool:
+    """Whether a setting has a value, directly or from a file."""
+    return bool(environ.get(name) or environ.get(_file_variable(name)))
+
+
+def _file_variable(name: str) -> str:
+    """The variable that names a file with the value of a setting."""
+    return f"{name}_FILE"
+
+
+def clean_value(value: str) -> tuple[str, tuple[str, ...]]:
+    """A value without what copying and quoting add to it, and the names of what was removed.
+
+    Removed are characters that one cannot see, anywhere, and one pair of quotes around the value. Blanks around it are
+    removed without a word. A blank inside stays, because a person may have chosen it.
+    """
+    removed: list[str] = []
+    text = value.strip()
+    if any(_is_invisible(char) for char in text):
+        removed.append("invisible characters or line breaks")
+        text = "".join(char for char in text if not _is_invisible(char)).strip()
+    if len(text) >= 2 and QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1]:
+        removed.append("quotes")
+        text = text[1:-1].strip()
+    return text, tuple(removed)
+
+
+def _is_invisible(char: str) -> bool:
+    """Control and format characters, such as a byte-order mark, a zero-width space and a line break."""
+    return unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
+
+
+def _token_problem(who: str, token: str, named: Mapping[str, str]) -> Sentence | None:
+    """What is wrong with an entry of OPS_TOKENS, or None. It shows no part of the entry, not even the name:
+    somebody may have written token=name.
+    """
+    if not token:
+        return Sentence("write name=token")
+    if not TOKEN_NAME.fullmatch(who):
+        return Sentence("the name has up to 40 letters A-Z, digits, dots, dashes and underscores")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        return Sentence(
+            "the token has characters that a header cannot carry; make one with: openssl rand -hex 32"
+        )
+    if len(token) < MIN_TOKEN:
+        return Sentence(
+            "the token is shorter than {least} characters; make one with: openssl rand -hex 32",
+            least=MIN_TOKEN,
+        )
+    if who in named:
+        return Sentence(
+            "the name is that of an earlier entry, and the audit log could not tell the two apart"
+        )
+    if token in named.values():
+        return Sentence(
+            "the token is that of an earlier entry, and the audit log could not tell the two apart"
+        )
+    return None
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 RulesFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="A rules document (YAML or JSON); - reads stdin.")
 ]
+RulesFiles = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="Rules documents (YAML or JSON); - reads stdin.")
+]
 
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _loaded_files: Final[list[Path]] = []  # the settings file that this process has loaded

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploy.cli.commands import claims, history, language, publishing, scheduled
 from deploy.cli.context import AsJson, Org, OrgId, open_context, parse_org_id, run
-from deploy.cli.inputs import RulesFile, read_rules_file
+from deploy.cli.inputs import RulesFiles, read_rules_file
 from deploy.cli.output import print_json, print_note
 from deploy.cli.wording import translator
 from deploy.local import console
@@ -25,7 +26,7 @@ app = typer.Typer(
 
 @app.command()
 def check(
-    file: RulesFile,
+    files: RulesFiles,
     org: Annotated[
         OrgId | None,
         typer.Option(
@@ -35,7 +36,18 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Check a rules file. Prints every error with line and column, and warnings. Without --org it needs no Redis."""
+    """Check rules files. Prints every error with line and column, and warnings. Without --org it needs no Redis."""
+    failures = 0
+    for file in files:
+        try:
+            _check(file, org)
+        except typer.Exit:  # its errors are printed
+            failures += 1
+    if failures:
+        raise typer.Exit(1)
+
+
+def _check(file: Path, org: OrgId | None) -> None:
     import time
 
     from service.domain.engine import compile_rules

@@ -44,6 +44,18 @@ async def test_bad_rules_are_named_with_line_and_column(environment: CliEnvironm
     assert not (ENGLISH & set(result.err.split()))
 
 
+async def test_several_files_are_all_checked(shop: CliEnvironment, tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad.yaml", tmp_path / "good.yaml"
+    bad.write_text("version: 1\nrules:\n  - {id: a, tag: 'x,y'}\n", encoding="utf-8")
+    good.write_text("version: 1\nrules: []\n", encoding="utf-8")
+
+    result = await shop.tagger("rules", "check", str(bad), str(good), "--lang", "en")
+
+    assert result.code == 1
+    assert f"{bad}: line 3, column 18" in result.err
+    assert f"{good}: 0 rules" in result.out
+
+
 async def test_checking_a_file_prints_warnings(shop: CliEnvironment, tmp_path: Path) -> None:
     path = tmp_path / "odd.yaml"
     path.write_text(

@@ -21,7 +21,9 @@ from service.cpu_pool import CpuRunner
 from service.domain.access import Actor
 from service.domain.customers import OrgId
 from service.errors import NotFound, Refused
+from service.publishing import freeze
 from service.sentence import Sentence
+from service.store import scheduled
 from service.store.backup import Part, Staging, customers_with_state, has_data, has_entries
 from service.store.client import SERVICE, keys
 from service.store.encryption import KeyRing
@@ -117,7 +119,7 @@ async def _recorded(context: Context, org: OrgId, *, at: str, by: Actor) -> Asyn
 
 
 async def execute_restored(context: Context, _: CpuRunner, job: PendingJob) -> bool:
-    """The pending job of a restored shop: mark every customer of which the backup had something.
+    """The pending job of a restored shop: mark every customer of which the backup had something, and store its other jobs.
 
     A reconcile reads the customers that Haravan lists. These may be others: those that were deleted meanwhile.
     """
@@ -133,8 +135,13 @@ async def execute_restored(context: Context, _: CpuRunner, job: PendingJob) -> b
             now_ms=await context.now_ms(),
         )
         await runs.mark(context.redis, job.org, run_id, customers, kind="replay")
+    entry = await scheduled.load(context.redis, job.org)
     async with context.redis.pipeline() as pipe:
         pending.queue_delete(pipe, job)
+        if shop.freeze is not None:
+            freeze.queue_job(pipe, job.org, shop.freeze)
+        if entry is not None:
+            scheduled.queue_save(pipe, job.org, entry)
         await pipe.execute()
     return True
 

@@ -61,7 +61,7 @@ async def set_freeze(context: Context, shop: Shop, first: date, last: date, *, b
 
     def queue(pipe: Any) -> None:
         queue_freeze(pipe, shop.org, freeze)
-        pending.queue_save(pipe, _job(shop.org, freeze.until_ms))
+        queue_job(pipe, shop.org, freeze)
 
     summary = Sentence("no tag is written from {first} to {last}", first=str(first), last=str(last))
     async with audit_log.recorded(context.redis, by, "freeze", org=shop.org, summary=summary):
@@ -225,6 +225,11 @@ def _freeze_of(shop: Shop) -> Freeze:
 def _queue_end(pipe: Any, org: OrgId) -> None:
     queue_freeze(pipe, org, None)
     pending.queue_delete(pipe, _job(org, 0))
+
+
+def queue_job(pipe: Any, org: OrgId, freeze: Freeze) -> None:
+    """Add the command to a transaction that stores the job which ends the freeze."""
+    pending.queue_save(pipe, _job(org, freeze.until_ms))
 
 
 def _job(org: OrgId, due_ms: int) -> PendingJob:

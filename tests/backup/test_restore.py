@@ -12,14 +12,14 @@ from service.backup import KeySource, Secret, plan_restore, restore, verify, wri
 from service.backup.encryption import decrypt
 from service.context import Context
 from service.cpu_pool import InProcess
-from service.domain.access import Role
+from service.domain.access import Role, shell_user
 from service.domain.customers import CustomerId, OrgId
 from service.domain.decisions import OWNERSHIP_CODEC, Ownership
 from service.domain.documents import parse_rules
 from service.errors import MalformedData, NotFound, Refused
 from service.operations import add_token, pause_shop, remove_shop
 from service.sentence import Sentence
-from service.store import working_copies
+from service.store import scheduled, working_copies
 from service.store.access import tokens
 from service.store.backup import SERVICE_KEYS, SHOP_KEYS
 from service.store.client import SERVICE, RedisClient, keys
@@ -27,7 +27,7 @@ from service.store.encryption import KeyRing
 from service.store.history import audit_log
 from service.store.jobs import pending, runs
 from service.store.rules import CompiledRulesCache, Versions
-from service.store.shops import Shop, ShopRepository
+from service.store.shops import Freeze, Shop, ShopRepository, encode_freeze
 from service.store.working_copies import WorkingCopy
 from tests.support.actors import LAN
 from tests.support.shop import KEY, ORG, OTHER_ORG, OWN_SECRET, add_shops
@@ -57,6 +57,19 @@ class Given:
 
 def context_of(redis: RedisClient, *secret_keys: str) -> Context:
     return Context(redis, ShopRepository(redis, KeyRing(secret_keys)), Versions(redis))
+
+
+FREEZE = Freeze(739_640, 739_654, 1_800_000_000_000, 1_801_000_000_000, "Lan")
+SCHEDULED = scheduled.ScheduledPublish(
+    document="{}",
+    content="c",
+    at_ms=1_802_000_000_000,
+    parent=2,
+    by=shell_user("Lan"),
+    note="",
+    scheduled_ms=1,
+    preview={},
+)
 
 
 async def own(redis: Any, org: OrgId, *customers: int) -> None:
@@ -93,8 +106,11 @@ async def given(redis: RedisClient, tmp_path: Path) -> Given:
     )
     assert await working_copies.save(redis, ORG, second, before=first)
     assert await working_copies.save(redis, ORG, third, before=second)
+    await working_copies.undo(redis, ORG, by="Mai", at_ms=1)
     await own(redis, ORG, *range(1, 1201))
     client: Any = redis
+    await client.set(keys.shop(ORG, "freeze"), encode_freeze(FREEZE))
+    await client.set(keys.shop(ORG, "scheduled_publish"), scheduled.encode(SCHEDULED))
     await client.hset(keys.shop(ORG, "holds"), "7", b"\x80")
     await client.hset(keys.shop(ORG, "exclusions"), "9999", "vip")  # a customer that has nothing else
     await client.hset(keys.shop(ORG, "snapshots"), "1", b"a snapshot")
@@ -242,7 +258,10 @@ async def test_every_customer_of_the_backup_is_marked_by_a_worker(given: Given, 
     [run] = await runs.latest(redis, ORG)
     assert (run.kind, run.total, run.by) == ("replay", 1201, "restore")
     assert CustomerId(9999) in await runs.remaining(redis, ORG, run.id)
-    assert await pending.list_jobs(redis) == []
+    assert {(job.kind, job.due_ms) for job in await pending.list_jobs(redis)} == {
+        ("end_of_freeze", FREEZE.until_ms),
+        ("scheduled_publish", SCHEDULED.at_ms),
+    }
 
 
 async def test_another_secret_key_is_refused_with_the_remedy(given: Given, redis: RedisClient) -> None:

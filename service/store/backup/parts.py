@@ -33,8 +33,11 @@ SHOP_KEYS: Final[Mapping[str, Kind]] = {
     "live_version": "string",
     "working_copy": "string",
     "working_copy_undo": "list",
+    "working_copy_redo": "list",
     "review": "string",
     "approval_request": "string",
+    "scheduled_publish": "string",
+    "freeze": "string",
     "run_seq": "string",
     "endpoints": "hash",
     "endpoint_states": "hash",
@@ -87,6 +90,7 @@ NOT_IN_BACKUP: Final = frozenset(
         *("notices", "endpoint_lock:{id}", "dead_events:{id}", "event_retries:{id}"),  # events
         *("runs", "guarded_runs", "run:{id}", "run:{id}:remaining", "run:{id}:waiting", "day_counts:{day}"),
         *("token_uses", "sessions:{user}", "session_uses:{user}", "sign_in_link:{user}"),  # access
+        *("editing", "task:{name}"),  # pages
         *("backup", "staged:{id}:{key}"),  # of backups themselves
     }
 )

@@ -21,6 +21,8 @@ WITH_LIVE_VERSION: Final = (
     "working_copy",
     "review",
     "approval_request",
+    "scheduled_publish",
+    "freeze",
     "run_seq",
     "endpoint_seq",
 )
@@ -109,10 +111,11 @@ async def _read_settings(redis: RedisClient, org: OrgId) -> list[Part]:
         pipe.hgetall(keys.shop(org, "data_keys"))
         pipe.hmget(keys.shop(org, "state"), STATE_FIELDS)
         pipe.lrange(keys.shop(org, "working_copy_undo"), 0, -1)
+        pipe.lrange(keys.shop(org, "working_copy_redo"), 0, -1)
         pipe.hgetall(keys.shop(org, "endpoints"))
         pipe.hgetall(keys.shop(org, "endpoint_states"))
         pipe.mget([keys.shop(org, name) for name in WITH_LIVE_VERSION])
-        shop, data_keys, state, undo, endpoints, states, strings = await pipe.execute()
+        shop, data_keys, state, undo, redo, endpoints, states, strings = await pipe.execute()
     fields = dict(zip((name.encode() for name in STATE_FIELDS), state, strict=True))
     return [
         _hash("shop", shop),
@@ -121,6 +124,7 @@ async def _read_settings(redis: RedisClient, org: OrgId) -> list[Part]:
         _hash("endpoints", endpoints),
         _hash("endpoint_states", states),
         Part("working_copy_undo", "list", tuple((value,) for value in undo)),
+        Part("working_copy_redo", "list", tuple((value,) for value in redo)),
         *(
             Part(name, "string", ((value,),))
             for name, value in zip(WITH_LIVE_VERSION, strings, strict=True)

@@ -86,8 +86,8 @@ async def assign(
 ) -> list[CustomerId]:
     """Store the pending restores and return the affected customers, who must be enqueued afterwards.
 
-    A customer is not affected if the roll-back changes none of its tags and it has none of the tags to restore, unless
-    its snapshot is known to be old.
+    A customer is not affected if the roll-back changes neither its tags nor its state (`changing`) and it has none of the
+    tags to restore, unless its snapshot is known to be old.
     """
     index = {customer.id: place for place, customer in enumerate(population.customers)}
     queued = await dirty.marked_among(

@@ -134,7 +134,7 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
     )
     plan = publish_plan(population, compiled, version=version.number)
     await _schedule(redis, org, plan.next_change_days)
-    changing = frozenset(plan.tag_changes)
+    changing = frozenset((*plan.tag_changes, *plan.state_changes))
     restoring = await rollback.assign(redis, org, restores, population, changing=changing)
     affected = map(CustomerId, (*plan.tag_changes, *plan.state_changes, *plan.undecided))
     customers = [*dict.fromkeys([*affected, *restoring, *unreadable])]

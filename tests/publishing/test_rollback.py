@@ -44,6 +44,14 @@ tiers:
       - {tag: Gold, when: {field: orders_count, op: at_least, value: 1}}
       - {tag: Silver, when: {field: orders_count, op: at_least, value: 2}}
 """
+BRONZE = """
+version: 1
+tiers:
+  - id: rank
+    levels:
+      - {tag: Gold, when: {field: orders_count, op: at_least, value: 9}}
+      - {tag: Bronze, when: %s}
+"""
 NONE = "version: 1\nrules: []\n"
 
 
@@ -236,6 +244,28 @@ async def test_what_the_restored_rules_do_not_want_is_not_decided_on_again(redis
         await stage.turn(3)
 
         assert stage.haravan.tags(customer) == {"Gold"}
+
+
+async def test_a_tag_that_the_restored_rules_give_too_is_theirs_although_no_tag_changes(
+    redis: RedisClient,
+) -> None:
+    """Otherwise it would count as taken back, and be removed once its tier reads a field that the record lacks."""
+    async with staged(redis, rules=BRONZE % "{field: orders_count, op: less_than, value: 3}") as stage:
+        await published(stage, text=BRONZE % "{field: orders_count, op: less_than, value: 4}")
+        customer = stage.haravan.create(orders_count=0, tags="Gold")
+        await stage.announce(customer)
+        await stage.turn(3)
+        assert stage.haravan.tags(customer) == {"Bronze"}
+
+        await published(stage, to=1)
+        await stage.turn(3)
+        assert (await stage.owned(customer))["bronze"].version == 3
+        stage.haravan.faults.missing_fields = frozenset({"birthday"})
+        await published(stage, text=BRONZE % "{field: age, op: at_least, value: 18}")
+        await stage.announce(customer)
+        await stage.turn(3)
+
+        assert stage.haravan.tags(customer) == {"Bronze"}
 
 
 async def test_a_roll_back_that_is_itself_rolled_back_at_once_restores_nothing(

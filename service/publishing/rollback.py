@@ -26,40 +26,54 @@ LATE_MS: Final = 300_000  # after this time no removal by the undone versions ca
 
 
 async def collect_restores(
-    context: Context, org: OrgId, undone: Collection[int], *, by: int, after_ms: int = 0
+    context: Context,
+    org: OrgId,
+    undone: Collection[int],
+    *,
+    by: int,
+    after_id: str = "",
+    until_id: str = "+",
 ) -> RestoresByCustomer:
     """The tags that these versions removed and nobody has changed since. Version `by` restores them.
 
-    `after_ms` limits it to removals after this time. It reads the ledger once, from the first of the versions on: some
-    seconds for 100,000 entries.
+    Only the removals after the ledger entry `after_id` and up to `until_id` count. It reads the ledger once, from the
+    first of the versions on: some seconds for 100,000 entries.
     """
     if not undone:
         return {}
     collector = RollbackCollector(undone=frozenset(undone), by=by)
     published_ms = min([(await context.versions.get(org, number)).at_ms for number in undone])
-    async for row in ledger.iterate(
-        context.redis, org, after=str(published_ms - CLOCK_MARGIN_MS), page_size=PAGE_SIZE
-    ):
-        if row.entry.written:
-            collector.add(_to_change(row))
+    start = str(published_ms - CLOCK_MARGIN_MS)
+    if after_id:
+        await _read_ledger(context.redis, org, collector, start, after_id)
+        collector.skip_collected()
+        start = f"({after_id}"
+    await _read_ledger(context.redis, org, collector, start, until_id)
     changes = await _external_changes(context.redis, org, collector.customers())
-    return collector.restores(changes, after_ms=after_ms)
+    return collector.restores(changes)
 
 
 async def pending(
-    context: Context, org: OrgId, rolled_back: Collection[int], live: Version
+    context: Context, org: OrgId, rolled_back: Collection[int], live: Version, *, until_id: str = "+"
 ) -> RestoresByCustomer:
-    """The tags that these roll-backs still have to restore. `live` is one of them, or was published after them."""
+    """The tags that these roll-backs have to restore, by the ledger up to `until_id`.
+
+    `live` is one of them, or was published after them.
+    """
     restores: dict[int, Any] = {}
     for number in sorted(rolled_back):
-        restores |= await _restores_of(context, org, number, live)
+        restores |= await _restores_of(context, org, number, live, until_id=until_id)
     return restores
 
 
-async def pending_late(context: Context, org: OrgId, number: int, live: Version) -> RestoresByCustomer:
-    """The tags that were removed by writes still in progress when the roll-back `number` went live."""
-    published_ms = (await context.versions.get(org, number)).at_ms
-    return await _restores_of(context, org, number, live, after_ms=published_ms)
+async def pending_late(
+    context: Context, org: OrgId, number: int, live: Version, *, after_id: str
+) -> RestoresByCustomer:
+    """The tags whose removal reached the ledger after the entry `after_id`, the last one that `pending` had read.
+
+    The others have been decided on. If they were restored once more, a rule set from meanwhile would decide on them.
+    """
+    return await _restores_of(context, org, number, live, after_id=after_id)
 
 
 async def assign(
@@ -72,8 +86,8 @@ async def assign(
 ) -> list[CustomerId]:
     """Store the pending restores and return the affected customers, who must be enqueued afterwards.
 
-    A customer is not affected if the roll-back changes none of its tags and it has none of the tags to restore, unless
-    its snapshot is known to be old.
+    A customer is not affected if the roll-back changes neither its tags nor its state (`changing`) and it has none of the
+    tags to restore, unless its snapshot is known to be old.
     """
     index = {customer.id: place for place, customer in enumerate(population.customers)}
     queued = await dirty.marked_among(
@@ -91,12 +105,20 @@ async def assign(
 
 
 async def _restores_of(
-    context: Context, org: OrgId, number: int, live: Version, *, after_ms: int = 0
+    context: Context, org: OrgId, number: int, live: Version, *, after_id: str = "", until_id: str = "+"
 ) -> RestoresByCustomer:
     if number in (await context.versions.inherited(org, live.number)).rolled_back:
         return {}  # a later roll-back undoes this one, and restores the same tags
     undone = (await context.versions.inherited(org, number)).rolled_back_by(number)
-    return await collect_restores(context, org, undone, by=number, after_ms=after_ms)
+    return await collect_restores(context, org, undone, by=number, after_id=after_id, until_id=until_id)
+
+
+async def _read_ledger(
+    redis: RedisClient, org: OrgId, collector: RollbackCollector, start: str, until_id: str
+) -> None:
+    async for row in ledger.iterate(redis, org, after=start, until=until_id, page_size=PAGE_SIZE):
+        if row.entry.written:
+            collector.add(_to_change(row))
 
 
 def _to_change(row: LedgerRow) -> LedgerChange:

@@ -18,6 +18,7 @@ from service.domain.preview import publish_plan
 from service.publishing import preview, rollback
 from service.store.client import RedisClient, batched, keys
 from service.store.customers import snapshots
+from service.store.history import ledger
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.rules import Version, compile_version
 
@@ -27,9 +28,16 @@ FROZEN_RETRY_MS: Final = 60_000
 
 
 class RolloutArgs(msgspec.Struct, frozen=True):
-    """Arguments of the jobs `rollout` and `late_restores`."""
+    """Arguments of the job `rollout`."""
 
     version: int
+
+
+class LateArgs(msgspec.Struct, frozen=True):
+    """Arguments of the job `late_restores`."""
+
+    version: int  # of the roll-back
+    after_id: str  # the last ledger entry that its rollout read
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -39,6 +47,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     customers: list[CustomerId]
     jobs: list[PendingJob]  # the rollout itself, and those of older versions
     rolled_back: list[int]  # the versions of `jobs` that are roll-backs
+    ledger_id: str = ""  # the last ledger entry that was read for them
 
 
 def queue_rollout(
@@ -82,18 +91,16 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
         evaluation = await cpu.run(evaluate, job.org)
     else:
         evaluation = await _everybody(context, job.org)
-    jobs, rolled_back = [job], list[int]()
+    jobs, late = [job], list[PendingJob]()
     if evaluation is not None:
-        jobs, rolled_back = evaluation.jobs, evaluation.rolled_back
+        jobs, late = evaluation.jobs, await _late_jobs(context, job.org, evaluation)
         await runs.supersede_guarded(context.redis, job.org, by=job.id)
         await runs.mark(context.redis, job.org, job.id, evaluation.customers, kind="publish")
     async with context.redis.pipeline() as pipe:
         for completed in jobs:
             pending.queue_delete(pipe, completed)
-        for number in rolled_back:
-            due_ms = (await context.versions.get(job.org, number)).at_ms + rollback.LATE_MS
-            late = PendingJob(job.org, "late_restores", str(number), {"version": number}, due_ms)
-            pending.queue_save(pipe, late)
+        for each in late:
+            pending.queue_save(pipe, each)
         runs.queue_prepared(pipe, job.org, job.id)
         await pipe.execute()
     for completed in jobs:
@@ -115,7 +122,8 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
     jobs = await pending_rollouts(redis, org, until=version.number)
     numbers = {version_of(job) for job in jobs}
     compiled = await _compile(context, org, version)
-    restores = await rollback.pending(context, org, numbers, version)
+    ledger_id = await ledger.last_id(redis, org)
+    restores = await rollback.pending(context, org, numbers, version, until_id=ledger_id)
     population, unreadable = await preview.load_population_and_unreadable(
         redis,
         org,
@@ -126,14 +134,14 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
     )
     plan = publish_plan(population, compiled, version=version.number)
     await _schedule(redis, org, plan.next_change_days)
-    changing = frozenset(plan.tag_changes)
+    changing = frozenset((*plan.tag_changes, *plan.state_changes))
     restoring = await rollback.assign(redis, org, restores, population, changing=changing)
     affected = map(CustomerId, (*plan.tag_changes, *plan.state_changes, *plan.undecided))
     customers = [*dict.fromkeys([*affected, *restoring, *unreadable])]
     rolled_back = [
         number for number in numbers if (await versions.inherited(org, number)).rolled_back_by(number)
     ]
-    return Evaluation(version, customers, jobs, rolled_back)
+    return Evaluation(version, customers, jobs, rolled_back, ledger_id)
 
 
 async def _everybody(context: Context, org: OrgId) -> Evaluation | None:
@@ -146,10 +154,21 @@ async def _everybody(context: Context, org: OrgId) -> Evaluation | None:
     return Evaluation(version, customers, jobs, [])
 
 
+async def _late_jobs(context: Context, org: OrgId, evaluation: Evaluation) -> list[PendingJob]:
+    """A job for each roll-back: it restores what writes in progress remove meanwhile."""
+    jobs = []
+    for number in evaluation.rolled_back:
+        due_ms = (await context.versions.get(org, number)).at_ms + rollback.LATE_MS
+        args = msgspec.to_builtins(LateArgs(number, evaluation.ledger_id))
+        jobs.append(PendingJob(org, "late_restores", str(number), args, due_ms))
+    return jobs
+
+
 async def execute_late(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
     """Restore what was removed by writes in progress when their version was undone, since they are known only now."""
     redis, org = context.redis, job.org
-    evaluation = await cpu.run(evaluate_late, org, version_of(job))
+    args = msgspec.convert(job.args, LateArgs)
+    evaluation = await cpu.run(evaluate_late, org, args.version, args.after_id)
     if evaluation is not None and evaluation.customers:
         version, run_id = evaluation.version, await runs.next_id(redis, org, "publish")
         async with redis.pipeline() as pipe:
@@ -172,13 +191,13 @@ async def execute_late(context: Context, cpu: CpuRunner, job: PendingJob) -> boo
     return True
 
 
-async def evaluate_late(context: Context, org: OrgId, number: int) -> Evaluation | None:
-    """The customers for whom the roll-back `number` still has tags to restore. None if there are none."""
+async def evaluate_late(context: Context, org: OrgId, number: int, after_id: str) -> Evaluation | None:
+    """The customers with tags that the roll-back `number` restores because of entries after `after_id`. None without."""
     redis = context.redis
     version = await context.versions.live(org)
     if version is None:
         return None
-    restores = await rollback.pending_late(context, org, number, version)
+    restores = await rollback.pending_late(context, org, number, version, after_id=after_id)
     if not restores:
         return None
     compiled = await _compile(context, org, version)
@@ -235,7 +254,7 @@ def reason_of(version: Version) -> str:
 
 
 def version_of(job: PendingJob) -> int:
-    """The version of a `rollout` or `late_restores`."""
+    """The version of a `rollout`."""
     return msgspec.convert(job.args, RolloutArgs).version
 
 

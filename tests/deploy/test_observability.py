@@ -108,7 +108,10 @@ async def scraping(folder: Path, url: str) -> AsyncIterator[httpx2.AsyncClient]:
 
             async def has_scraped() -> bool:
                 try:
-                    return len(await series(client, 'up{job="tagger"} == 1')) == 1
+                    ready = await client.get(
+                        "/-/ready"
+                    )  # before that, a query is answered 503 with a plain text
+                    return ready.is_success and len(await series(client, 'up{job="tagger"} == 1')) == 1
                 except httpx2.TransportError:
                     return False
 

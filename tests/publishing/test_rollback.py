@@ -34,6 +34,24 @@ RULE = "version: 1\nrules:\n  - {id: vip, tag: VIP, %swhen: {field: total_spent,
 FOREVER = RULE % ("keep: forever, ", 10)
 THIRTY_DAYS = RULE % ("keep: 30 days, ", 10)
 STRICT = RULE % ("", 50)
+TIER = """
+version: 1
+rules: [{id: vip, tag: VIP, when: {field: orders_count, op: at_least, value: %d}}]
+tiers:
+  - id: rank
+    enabled: %s
+    levels:
+      - {tag: Gold, when: {field: orders_count, op: at_least, value: 1}}
+      - {tag: Silver, when: {field: orders_count, op: at_least, value: 2}}
+"""
+BRONZE = """
+version: 1
+tiers:
+  - id: rank
+    levels:
+      - {tag: Gold, when: {field: orders_count, op: at_least, value: 9}}
+      - {tag: Bronze, when: %s}
+"""
 NONE = "version: 1\nrules: []\n"
 
 
@@ -208,6 +226,46 @@ async def test_a_later_publish_decides_pending_restores_as_if_the_tag_was_never_
     await stage.turn(3)
 
     assert stage.haravan.tags(customer) == {"VIP"}
+
+
+async def test_what_the_restored_rules_do_not_want_is_not_decided_on_again(redis: RedisClient) -> None:
+    """The tier would remove Silver, so it stays removed, also when a later version disables the tier."""
+    async with staged(redis, rules=TIER % (3, "true")) as stage:
+        await published(stage, text=TIER % (2, "true"))
+        customer = stage.haravan.create(orders_count=2, tags="Gold, Silver")
+        await stage.announce(customer)
+        await stage.turn(3)
+        assert stage.haravan.tags(customer) == {"Gold", "VIP"}
+
+        await published(stage, to=1)
+        await stage.turn(3)
+        await finished(stage)
+        await published(stage, text=TIER % (3, "false"))
+        await stage.turn(3)
+
+        assert stage.haravan.tags(customer) == {"Gold"}
+
+
+async def test_a_tag_that_the_restored_rules_give_too_is_theirs_although_no_tag_changes(
+    redis: RedisClient,
+) -> None:
+    """Otherwise it would count as taken back, and be removed once its tier reads a field that the record lacks."""
+    async with staged(redis, rules=BRONZE % "{field: orders_count, op: less_than, value: 3}") as stage:
+        await published(stage, text=BRONZE % "{field: orders_count, op: less_than, value: 4}")
+        customer = stage.haravan.create(orders_count=0, tags="Gold")
+        await stage.announce(customer)
+        await stage.turn(3)
+        assert stage.haravan.tags(customer) == {"Bronze"}
+
+        await published(stage, to=1)
+        await stage.turn(3)
+        assert (await stage.owned(customer))["bronze"].version == 3
+        stage.haravan.faults.missing_fields = frozenset({"birthday"})
+        await published(stage, text=BRONZE % "{field: age, op: at_least, value: 18}")
+        await stage.announce(customer)
+        await stage.turn(3)
+
+        assert stage.haravan.tags(customer) == {"Bronze"}
 
 
 async def test_a_roll_back_that_is_itself_rolled_back_at_once_restores_nothing(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+OTHER_LAYOUT: Final = frozenset(["store_layout_newer", "store_layout_older"])
 SIGNS: Final = {"ok": ("✔", "green"), "warning": ("!", "yellow"), "critical": ("✘", "bold red")}
 
 
@@ -70,11 +71,16 @@ def doctor(
 
 
 async def _diagnose(org: OrgId | None, words: Translator) -> Report:
-    """Diagnose the service and the shop, or all shops, also with what Haravan says. Raises NotFound."""
+    """Diagnose the service and the shop, or all shops, also with what Haravan says. Raises NotFound.
+
+    Data with the layout of another version is a finding, and its shops are not read.
+    """
     from service.doctor import Report, diagnose_service, diagnose_shop
 
-    async with open_context() as cli:
+    async with open_context(any_layout=True) as cli:
         findings = [*(await diagnose_service(cli.context, words)).findings]
+        if any(finding.key in OTHER_LAYOUT for finding in findings):
+            return Report(tuple(findings))
         for each in [org] if org else await cli.shops.orgs():
             report = await diagnose_shop(cli.context, each, words, deep=True)
             findings += report.findings

@@ -170,17 +170,16 @@ class RollbackCollector:
         """The customers with tags to restore, before external changes are considered."""
         return [*dict.fromkeys(change.customer for change in self._removals())]
 
-    def restores(
-        self, external: Mapping[int, ExternalChanges], *, after_ms: int = 0
-    ) -> dict[int, dict[str, UndoRecord]]:
-        """What to restore, by customer and folded tag. `external`: what people did to the tags of these customers.
+    def skip_collected(self) -> None:
+        """Leave out the removals so far, which an earlier collection of the same roll-back has."""
+        self._first = dict.fromkeys(self._first)
 
-        Removals before `after_ms` are left out.
-        """
+    def restores(self, external: Mapping[int, ExternalChanges]) -> dict[int, dict[str, UndoRecord]]:
+        """What to restore, by customer and folded tag. `external`: what people did to the tags of these customers."""
         restores: dict[int, dict[str, UndoRecord]] = {}
         for change in self._removals():
             is_changed = changed_since(external.get(change.customer, {}), change.tag, after_ms=change.at_ms)
-            if change.undo is not None and not is_changed and change.at_ms >= after_ms:
+            if change.undo is not None and not is_changed:
                 undo = msgspec.structs.replace(change.undo, restored_by=self._by)
                 restores.setdefault(change.customer, {})[fold(change.tag)] = undo
         return restores

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from service.domain.customers import fold
-from service.domain.decisions import Decision, decide_with_restores, fast_path
+from service.domain.decisions import CustomerState, Decision, decide_with_restores, fast_path
 from service.domain.engine import CompiledRules, CompiledTier, Facts, FastResult, TagStep
 from service.domain.preview.population import Population
 
@@ -93,9 +93,9 @@ class PublishPlan(NamedTuple):
 
     `tag_changes`: ids of the customers that gain or lose tags. `state_changes`: ids of the customers whose stored
     state changes, with or without a tag: ownership moves to another rule, or a hold starts or ends. They must be
-    marked too; otherwise a hold would start on whatever day the customer is evaluated next. Customers with `restores`
-    are left out: a rollback marks them itself. `next_change_days`: customer id and day (ordinal). `undecided`: ids of
-    the customers whose decision raised an error. It is a bug that concerns nobody else; their drain reports it.
+    marked too; otherwise a hold would start on whatever day the customer is evaluated next. `next_change_days`:
+    customer id and day (ordinal). `undecided`: ids of the customers whose decision raised an error. It is a bug that
+    concerns nobody else; their drain reports it.
     """
 
     tag_changes: list[int]
@@ -122,7 +122,7 @@ def publish_plan(population: Population, compiled: CompiledRules, *, version: in
         suppressed = population.suppressed.get(index, _NO_TAGS)
         if any(fold(tag) not in suppressed for tag in (*decision.change.add, *decision.change.remove)):
             plan.tag_changes.append(customer.id)
-        if decision.state is not before and not before.restores:
+        if _changes_state(before, decision.state):
             plan.state_changes.append(customer.id)
         if decision.next_change is not None:
             plan.next_change_days.append((customer.id, decision.next_change))
@@ -224,6 +224,13 @@ def _impact_of_decision(
                 target = _highest_level(tier, written)
             moves.append((tier.id, (_highest_level(tier, facts.tags), target, tier.id in waiting_tiers)))
     return _Impact(tuple(effects), tuple(matched), tuple(moves), undecided)
+
+
+def _changes_state(before: CustomerState, after: CustomerState) -> bool:
+    """Whether ownership or holds change. A decision also settles the restores, which alone is no change."""
+    if not before.restores:
+        return after is not before
+    return (after.ownership, after.holds) != (before.ownership, before.holds)
 
 
 def _decide(population: Population, compiled: CompiledRules, index: int, version: int) -> Decision:

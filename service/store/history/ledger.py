@@ -140,6 +140,12 @@ async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerI
     return len(ids)
 
 
+async def last_id(redis: RedisClient, org: OrgId) -> str:
+    """The id of the newest entry; `0-0` if there is none."""
+    newest = await redis.xrevrange(keys.shop(org, "ledger"), count=1)
+    return newest[0][0].decode() if newest else "0-0"
+
+
 async def iterate(
     redis: RedisClient,
     org: OrgId,

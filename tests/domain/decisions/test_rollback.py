@@ -59,6 +59,16 @@ def test_only_the_first_change_by_an_undone_version_counts(
     )
 
 
+def test_a_second_collection_has_only_removals_that_the_first_lacks() -> None:
+    collector = RollbackCollector(undone=frozenset({2}), by=3)
+    collector.add(REMOVAL)
+    collector.skip_collected()
+    collector.add(REMOVAL._replace(at_ms=30))
+    collector.add(REMOVAL._replace(at_ms=30, tag="Bạc"))
+
+    assert {customer: tags.keys() for customer, tags in collector.restores({}).items()} == {7: {"bạc"}}
+
+
 @pytest.mark.parametrize(
     ("external", "is_restored"),
     [

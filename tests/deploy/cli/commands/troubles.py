@@ -6,18 +6,31 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer, MissingField, MissingReason, encode_snapshot
 from service.settings import read_settings
+from service.store import scheduled
+from service.store.backup import BackupStatus, status
 from service.store.client import RedisClient, keys
 from service.store.jobs.shared_metrics import Counters
 from service.store.queue.dirty import DirtyEvent, mark_dirty
-from service.store.shops import TOKEN_REJECTED, UNINSTALLED, FirstLook, save_first_look
+from service.store.scheduled import Stop
+from service.store.shops import (
+    DEFAULT_TIMEZONE,
+    TOKEN_REJECTED,
+    UNINSTALLED,
+    FirstLook,
+    make_freeze,
+    queue_freeze,
+    save_first_look,
+)
 from tests.deploy.cli.environment import ORG, CliEnvironment
 from tests.support.sender import Sender
 from tests.support.web_server import app_client
@@ -213,6 +226,43 @@ async def no_rules(stage: Stage) -> None:
     await stage.redis.delete(keys.shop(ORG, "live_version"))
 
 
+async def freeze_over(stage: Stage) -> None:
+    """The last day of a freeze is over, and its end changes more than the guard allows."""
+    last = datetime.now(UTC).date() - timedelta(days=2)
+    freeze = make_freeze(last, last, timezone=DEFAULT_TIMEZONE, by="Mai")
+    async with stage.redis.pipeline() as pipe:
+        queue_freeze(pipe, OrgId(ORG), msgspec.structs.replace(freeze, waiting_ms=freeze.until_ms))
+        await pipe.execute()
+
+
+async def schedule_stopped(stage: Stage) -> None:
+    """Another version went live before a scheduled publish was due."""
+    file = str(stage.folder / "rules.yaml")
+    at = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d %H:%M}"
+    result = await stage.shop.tagger("rules", "schedule", ORG, file, "--at", at, "--approve")
+    assert result.code == 0, result.err
+    entry = await scheduled.load(stage.redis, OrgId(ORG))
+    assert entry is not None
+    async with stage.redis.pipeline() as pipe:
+        stop = Stop("conflict", at_ms=entry.scheduled_ms, live=2)
+        scheduled.queue_save(pipe, OrgId(ORG), msgspec.structs.replace(entry, stop=stop))
+        await pipe.execute()
+
+
+async def backup_of_last_week(stage: Stage) -> None:
+    week_ago_ms = int(time.time() * 1000) - 7 * DAY_MS
+    await status.save(stage.redis, BackupStatus(week_ago_ms, every_h=24))
+
+
+def layout(number: int) -> Callable[[Stage], Awaitable[object]]:
+    """The layout of the data in Redis."""
+
+    async def make(stage: Stage) -> None:
+        await stage.redis.hset(keys.STORE, "layout", str(number))
+
+    return make
+
+
 async def new_secret_key(stage: Stage) -> None:
     stage.env.setenv("SECRET_KEY", "fedcba9876543210" * 2 + "," + "0123456789abcdef" * 2)
 
@@ -221,7 +271,10 @@ LATER: Final = 9_999_999_999_999
 TROUBLES: Final = (
     Trouble("alerts_missing", "warning", environ(ALERT_URLS=""), org=None),
     Trouble("settings_slip", "warning", environ(HARAVAN_WEBHOOK_SECRETS=f'"{SECRET}"'), org=None),
+    Trouble("backup_late", "warning", backup_of_last_week, org=None),
     Trouble("store_evicts", "critical", config(maxmemory="1gb", maxmemory_policy="allkeys-lru"), org=None),
+    Trouble("store_layout_newer", "critical", layout(keys.LAYOUT + 1), org=None),
+    Trouble("store_layout_older", "critical", layout(keys.LAYOUT - 1), org=None),
     Trouble("store_nearly_full", "critical", nearly_full, org=None),
     Trouble("store_no_append_only_file", "warning", config(appendonly="no"), org=None),
     Trouble("store_not_durable", "critical", environ(DURABILITY="fsync"), org=None),
@@ -250,6 +303,8 @@ TROUBLES: Final = (
     Trouble("first_look_pending", "warning", first_look("pending"), "set up today"),
     Trouble("first_look_pending", "critical", first_look("pending", days=2), "forgotten"),
     Trouble("first_look_waiting", "critical", first_look("waiting")),
+    Trouble("freeze_waiting", "critical", freeze_over),
+    Trouble("scheduled_publish_stopped", "critical", schedule_stopped),
     Trouble("rules_missing", "critical", no_rules),
     Trouble("rules_unreadable", "critical", no_document),
     Trouble("rules_of_other_shop", "critical", other_timezone),

@@ -15,11 +15,12 @@ from service.domain.events.endpoint import (
     valid_secrets,
 )
 from service.domain.events.event import EVENT_TYPES, Event, EventType, encode_body, message_id, tag_event
-from service.domain.events.signature import SECRET_PREFIX, new_secret, sign
+from service.domain.events.signature import SECRET_BYTES, SECRET_PREFIX, new_secret, sign
 
 __all__ = [
     "EVENT_TYPES",
     "MAX_ENDPOINTS",
+    "SECRET_BYTES",
     "SECRET_PREFIX",
     "Answer",
     "Decision",

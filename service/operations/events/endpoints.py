@@ -15,6 +15,7 @@ from service.domain.access import Actor
 from service.domain.customers import OrgId
 from service.domain.events import (
     EVENT_TYPES,
+    SECRET_BYTES,
     Endpoint,
     EndpointState,
     EventType,
@@ -88,7 +89,7 @@ async def add_endpoint(
 ) -> NewSecret:
     """Add an endpoint, which gets the events from now on. Raises Refused if the address may not be called."""
     _check(context, url, events)
-    secret = new_secret(secrets.token_bytes(32))
+    secret = new_secret(secrets.token_bytes(SECRET_BYTES))
     endpoint_id = await endpoints.next_id(context.redis, shop.org)
     endpoint = Endpoint(
         id=endpoint_id,
@@ -137,7 +138,7 @@ async def change_endpoint(
 
 async def rotate_secret(context: Context, shop: Shop, endpoint_id: str, *, by: Actor) -> NewSecret:
     """Give an endpoint a new secret. For a day each request is signed with the former one as well. Raises NotFound."""
-    secret, now_ms = new_secret(secrets.token_bytes(32)), await context.now_ms()
+    secret, now_ms = new_secret(secrets.token_bytes(SECRET_BYTES)), await context.now_ms()
     sealed = _seal(shop, endpoint_id, secret)
     await endpoints.get(context.redis, shop.org, endpoint_id)
     async with _recorded(context, shop.org, by, "rotate_endpoint_secret", endpoint_id):

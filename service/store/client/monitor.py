@@ -58,10 +58,6 @@ class StoreChange(NamedTuple):
     since_ms: int = 0  # customers that changed since may be wrong; 0 = none
     partitions: frozenset[int] = ALL_PARTITIONS  # those that the server has
 
-    def concerns(self, org: OrgId) -> bool:
-        """Whether the server has the data of this shop."""
-        return keys.partition_of(org) in self.partitions
-
 
 class StoreUnfit(TaggerError):
     """The server must not acknowledge anything. The message says why, one reason a line."""
@@ -248,11 +244,6 @@ class StoreMonitor:
             for endpoint, server in self._servers.items()
             for finding in server.findings
         ]
-
-    def is_fit_for(self, org: OrgId) -> bool:
-        """Whether the server that has this shop may acknowledge its webhooks."""
-        server = self._server_of(org)
-        return server is not None and bool(server.run_id)
 
     async def check(self) -> None:
         """One check of all servers. Raises StoreUnfit, redis' errors, and what `on_change` raises.

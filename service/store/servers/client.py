@@ -10,7 +10,6 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.client import NEVER_DECODE
 from redis.commands import AsyncCoreCommands
 
-from service.store.servers.cluster import slot_of
 from service.store.servers.pipeline import Executor, Pipeline, pack
 from service.store.servers.router import Router
 from service.store.servers.server import Server
@@ -99,11 +98,6 @@ class StoreClient(Commands):
             ServerClient(server, reply_parsers=self._reply_parsers)
             for server in await self.router.primaries()
         ]
-
-    async def owner_of(self, key: str) -> ServerClient:
-        """A client of the server that owns this key. Raises redis' errors."""
-        server = await self.router.find_owner(slot_of(key.encode()))
-        return ServerClient(server, reply_parsers=self._reply_parsers)
 
     async def flushall(self, *_: Any, **__: Any) -> bool:
         """Delete everything on every primary. For tests."""

@@ -22,6 +22,7 @@ from service.store.client import connect
 from service.store.shops import Shop
 from tests.browser.site import NO_API, PASSWORD, PAST_ORG, Site
 from tests.support.past import store_past
+from tests.support.shop import ORG
 from tests.support.valkey import valkey
 from tests.system.environment import running
 
@@ -68,8 +69,9 @@ async def _started(redis_url: str) -> AsyncIterator[tuple[Context, str]]:
             )
             await store_past(redis, system.shops, PAST_ORG)
             for role in Role:
+                shops = None if role is Role.OWNER else [ORG]  # of one shop, whose page is the start
                 await access.add_user(
-                    context, role, f"{role}@example.com", role, shops=None, by=shell_user("test")
+                    context, role, f"{role}@example.com", role, shops=shops, by=shell_user("test")
                 )
                 user = await users.find(redis, role)
                 assert user is not None

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from service.domain.access import Role, shell_user
 from service.operations import access
 from service.store.access import sessions
-from tests.browser.site import DESK, PASSWORD, PHONE, Site, visiting
+from tests.browser.site import DESK, PASSWORD, PAST_ORG, PHONE, Site, visiting
 from tests.support.shop import ORG
 
 TEXTS: Mapping[str, Mapping[str, str]] = {
@@ -110,17 +110,17 @@ def test_a_session_that_ends_loses_nothing_that_was_typed(
     browser: Browser, site: Site, scripts: bool
 ) -> None:
     with visiting(browser, site, scripts=scripts) as visit:
-        visit.sign_in(Role.OPS)
-        visit.go(f"/shops/{ORG}/pause")
+        visit.sign_in()
+        visit.go(f"/shops/{PAST_ORG}/pause")
         visit.page.get_by_label("Lý do").fill('Tết "2027"')
-        site.call(sessions.remove_all, site.context.redis, "ops")
+        site.call(sessions.remove_all, site.context.redis, "owner")
         visit.page.locator("button.danger").click()
         expect(visit.page.locator("h1")).to_have_text("Phiên đăng nhập đã hết")
 
         with visit.page.context.expect_page() as opened:
             visit.page.get_by_role("link", name="Đăng nhập lại").click()
         other = opened.value
-        other.get_by_label("E-mail").fill("ops@example.com")
+        other.get_by_label("E-mail").fill("owner@example.com")
         other.locator("#password").fill(PASSWORD)
         other.locator("button.primary").click()
         expect(other.locator("h1")).to_have_text("Đã đăng nhập lại")
@@ -130,7 +130,7 @@ def test_a_session_that_ends_loses_nothing_that_was_typed(
         if visit.page.locator("h1").inner_text() == "Gửi lại biểu mẫu?":
             visit.page.get_by_role("button", name="Gửi lại").click()
         expect(visit.page.locator("h1")).not_to_have_text("Gửi lại biểu mẫu?")
-        visit.go(f"/shops/{ORG}/pause")
+        visit.go(f"/shops/{PAST_ORG}/pause")
         expect(visit.page.get_by_text('Tết "2027"')).to_be_visible()
         visit.page.locator("form button.primary").click()
         expect(visit.page.locator(".strip.paused")).to_have_count(0)

@@ -24,6 +24,7 @@ EXISTING: Final = {  # most requests name what exists, or they would only get 40
     "customer": {"type": "integer", "enum": [1, 2, 404]},
     "run": {"type": "string", "enum": ["R1", "P1", "P2"]},
     "token": {"type": "string", "enum": ["bao-cao", "truc-ca"]},
+    "endpoint": {"type": "string", "enum": ["E1", "E1", "E2", "E404"]},
 }
 
 

@@ -24,6 +24,7 @@ EXISTING: Final = {  # most requests name what exists, or they would only get 40
     "customer": {"type": "integer", "enum": [1, 2, 404]},
     "run": {"type": "string", "enum": ["R1", "P1", "P2"]},
     "token": {"type": "string", "enum": ["bao-cao", "truc-ca"]},
+    "endpoint": {"type": "string", "enum": ["E1", "E1", "E2", "E404"]},
 }
 
 
@@ -33,7 +34,7 @@ def described() -> dict[str, Any]:
 
 
 def narrowed() -> dict[str, Any]:
-    """The document with paths of what exists and rules that are valid."""
+    """The document with paths of what exists, and rules and addresses that are valid."""
     description = described()
     for path in description["paths"].values():
         for operation in path.values():
@@ -43,6 +44,10 @@ def narrowed() -> dict[str, Any]:
     for name in ("PreviewRequest", "PublishRequest", "ScheduleRequest"):
         description["components"]["schemas"][name]["properties"]["rules"] = {
             "enum": [RULES_EXAMPLE, RULES_TEXT_EXAMPLE]
+        }
+    for name in ("AddEndpointRequest", "ChangeEndpointRequest"):
+        description["components"]["schemas"][name]["properties"]["url"] = {
+            "enum": ["https://hooks.example.com/haravan", "https://192.0.2.1/"]
         }
     return description
 

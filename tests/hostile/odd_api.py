@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -87,6 +87,7 @@ class OddApi:
     url: str = ""
     oddities: list[Oddity] = field(default_factory=list)
     records: dict[int, bytes] = field(default_factory=dict)
+    _open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     def answer(self, endpoint: Endpoint, victim: int, neighbour: int, answer: Answer, times: int) -> None:
         """Answer the next calls so."""
@@ -111,9 +112,21 @@ class OddApi:
         ids = [number for number in match[1].replace("%2C", ",").split(",") if number not in hidden]
         return target.replace(match[0], "ids=" + ",".join(ids or ["1"]))
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        with suppress(OSError, asyncio.IncompleteReadError):
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection until either side closes it."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._open[task] = writer
+        task.add_done_callback(self._open.pop)
+
+    async def close(self) -> None:
+        """Break the connections that are open, and wait until none is served."""
+        serving = dict(self._open)
+        for writer in serving.values():
+            writer.transport.abort()
+        await asyncio.gather(*serving)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer), suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 method, target, _ = head.split(" ", 2)
@@ -131,7 +144,6 @@ class OddApi:
                     writer, oddity.answer, oddity.answer.content(oddity.victim, oddity.neighbour, good)
                 )
                 break
-        writer.close()
 
     async def _forward(
         self, method: str, target: str, headers: dict[str, str], body: bytes
@@ -172,9 +184,10 @@ async def odd_api(sandbox_url: str) -> AsyncIterator[OddApi]:
     """The proxy on a free port."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         api = OddApi(sandbox_url, session)
-        server = await asyncio.start_server(api.serve, "127.0.0.1", 0, limit=1_000_000)
+        server = await asyncio.start_server(api.accept, "127.0.0.1", 0, limit=1_000_000)
         api.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield api
         finally:
             server.close()
+            await api.close()

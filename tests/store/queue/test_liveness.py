@@ -13,18 +13,25 @@ from service.store.client.connection import connect
 from service.store.queue.lease import LeaseManager
 from service.store.queue.liveness import Liveness
 from service.store.queue.rate_limiter import RateLimiter
+from tests.support.wait import wait_until
 
 ORG = OrgId("1000000001")
 
 
 @asynccontextmanager
 async def process(redis: RedisClient) -> AsyncIterator[LeaseManager]:
-    """A process until the end of the block, where its connection breaks."""
+    """A process until the end of the block, where its connection breaks and the server notices it."""
     liveness = Liveness(redis)
     subscription = asyncio.create_task(liveness.announce())
     await liveness.wait_until_announced()
     yield LeaseManager(redis, rate_limiter=RateLimiter(redis), process_channel=liveness.channel)
     await cancel_and_wait(subscription)
+    await wait_until(lambda: has_no_subscriber(redis, liveness.channel))
+
+
+async def has_no_subscriber(redis: RedisClient, channel: str) -> bool:
+    _, number = await redis.execute_command("PUBSUB", "NUMSUB", channel)
+    return bool(number == 0)
 
 
 def unseen(redis: RedisClient) -> LeaseManager:

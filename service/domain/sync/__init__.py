@@ -3,6 +3,7 @@
 `parse_delivery` names the customer to mark, `evaluate_customer` says what to do about a record.
 """
 
+from service.domain.sync.circuit_breaker import SEVERAL_CUSTOMERS, CircuitBreaker
 from service.domain.sync.evaluate import (
     BatchContext,
     Deleted,
@@ -23,9 +24,7 @@ from service.domain.sync.retries import (
     MAX_ATTEMPTS,
     MAX_FAILED_DRAINS,
     MAX_REJECTIONS,
-    SEVERAL_CUSTOMERS,
     STALE_READ_BACKOFF_S,
-    CircuitBreaker,
     batch_size,
     reconnect_delay_s,
     retry_delay_s,

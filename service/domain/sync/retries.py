@@ -1,8 +1,7 @@
-"""Delays after failures, the circuit breaker of a shop, and when to doubt 404s."""
+"""Delays after failures, and when to doubt 404s."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
 
 MAX_ATTEMPTS: Final = 8  # then a dead letter, about an hour after the first
@@ -11,12 +10,6 @@ MAX_FAILED_DRAINS: Final = 3  # drains in a row that ended while they held a cus
 FIRST_RETRY_S: Final = 5.0
 RETRY_GROWTH: Final = 3.0
 MAX_RETRY_S: Final = 3600.0
-
-BREAKER_AFTER: Final = 5  # failures in a row
-BREAKER_MIN_S: Final = 10.0
-BREAKER_MAX_S: Final = 300.0
-OUTAGE_MAX_S: Final = 86_400.0
-SEVERAL_CUSTOMERS: Final = "several"
 
 DELETION_CONFIRM_S: Final = 600.0
 MASS_DELETION_SHARE: Final = 0.2
@@ -51,41 +44,6 @@ def batch_size(attempts: int, *, maximum: int) -> int:
     Halving the batch with each attempt isolates a poison record long before the other customers reach MAX_ATTEMPTS.
     """
     return max(1, maximum >> attempts)
-
-
-@dataclass(frozen=True, slots=True)
-class CircuitBreaker:
-    """The circuit breaker for calls of one kind, `read` or `write`, to one shop.
-
-    It opens only after failures of several customers: a single customer that always fails must not delay the others.
-    """
-
-    failures: int = 0  # in a row
-    open_until_ms: int = 0
-    failing_customer: str = ""  # the only customer of these calls, or SEVERAL_CUSTOMERS
-
-    @property
-    def is_tripped(self) -> bool:
-        """Whether failures count against the shop rather than a customer."""
-        return self.failures >= BREAKER_AFTER and self.failing_customer == SEVERAL_CUSTOMERS
-
-    def blames_customer(self, *, first_ms: int, now_ms: int) -> bool:
-        """Whether a failure counts against the customer, first marked at `first_ms`.
-
-        After a day it always does. Otherwise two customers that always fail would never become dead letters.
-        """
-        return not self.is_tripped or now_ms - first_ms > OUTAGE_MAX_S * 1000
-
-    def record_failure(self, *, now_ms: int, customer: str = SEVERAL_CUSTOMERS) -> CircuitBreaker:
-        failing = customer if self.failing_customer in ("", customer) else SEVERAL_CUSTOMERS
-        failed = CircuitBreaker(self.failures + 1, self.open_until_ms, failing)
-        if not failed.is_tripped:
-            return failed
-        rest_s = min(BREAKER_MAX_S, BREAKER_MIN_S * 2 ** min(10, failed.failures - BREAKER_AFTER))
-        return replace(failed, open_until_ms=now_ms + int(rest_s * 1000))
-
-    def record_success(self) -> CircuitBreaker:
-        return CircuitBreaker()
 
 
 def too_many_deletions(*, missing: int, requested: int) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from service.domain.sync.circuit_breaker import OUTAGE_MAX_S, CircuitBreaker
 from service.domain.sync.retries import (
     MAX_RETRY_S,
-    OUTAGE_MAX_S,
-    CircuitBreaker,
     batch_size,
     reconnect_delay_s,
     retry_delay_s,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.sync.retries import BREAKER_AFTER
+from service.domain.sync.circuit_breaker import BREAKER_AFTER
 from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
 from tests.workers.stage import ORG, Stage

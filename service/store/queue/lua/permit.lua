@@ -4,7 +4,7 @@
 --   version, decided_ms, intents (msgpack), tags to remove, customers with tags of ours (for the removal guard; below 0:
 --   a publish, a claim or the schedule explains the removal); ARGV[12], ARGV[13]: leak, reserve
 -- Reply: {'granted', permit, now} or {'wait', ms} or {'refused', reason}
--- Parts: _time, _queue, _lease, _rate_limiter, _freeze.
+-- Parts: _time, _queue, _lease, _rate_limiter, _freeze, _removal_guard.
 local MAX_PLAN_AGE_MS = 30000
 local P = KEYS[1]
 local now = now_ms(ARGV[1])
@@ -14,18 +14,6 @@ if not owns_lease(P, ARGV[2]) then return { 'refused', 'lease_lost' } end
 local state = redis.call('HMGET', P .. 'state', 'paused', 'removals_paused', kind .. '_open_until')
 local open_until = tonumber(state[3] or '0')
 if open_until > now then return { 'wait', open_until - now } end
-
--- The removal guard. It trips if the unexplained removals of an hour would exceed max(50, 1 % of the owners); then it pauses
--- removals.
-local function removal_guard_trips(slot, count, owners)
-  if state[2] then return true end
-  if owners < 0 then return false end
-  local sum = count
-  for back = 0, 11 do sum = sum + tonumber(redis.call('HGET', P .. 'unexplained_removals', slot - back) or '0') end
-  if sum <= math.max(50, owners / 100) then return false end
-  redis.call('HSET', P .. 'state', 'removals_paused', 'removal_guard', 'removals_paused_since', now)
-  return true
-end
 
 -- Why the plan must not be written. nil if it is current.
 local function plan_refusal(mark)
@@ -57,15 +45,14 @@ if kind == 'write' then
 end
 
 local removals, owners, slot = tonumber(ARGV[10] or '0'), tonumber(ARGV[11] or '0'), math.floor(now / 300000)
-if removals > 0 and removal_guard_trips(slot, removals, owners) then return { 'refused', 'removals_paused' } end
+if removals > 0 and (state[2] or removal_guard_trips(P, now, slot, removals, owners)) then
+  return { 'refused', 'removals_paused' }
+end
 
 local grant = rate_limit_acquire(P, now, lane, 12)
 if grant[1] == 0 then return { 'wait', grant[3] } end
 if kind == 'write' then
-  if removals > 0 and owners >= 0 then
-    redis.call('HINCRBY', P .. 'unexplained_removals', slot, removals)
-    redis.call('EXPIRE', P .. 'unexplained_removals', 86400)
-  end
+  if removals > 0 and owners >= 0 then count_unexplained_removals(P, slot, removals) end
   if ARGV[9] ~= '' then redis.call('HSET', P .. 'intents', cid, ARGV[9]) end
   -- Before this point, an event with the expected record is not an echo: a person did what the plan is about to do.
   -- From here on, an event with the fetched record is not an echo: a person reverted this write.

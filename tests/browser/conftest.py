@@ -69,7 +69,9 @@ async def _started(redis_url: str) -> AsyncIterator[tuple[Context, str]]:
             )
             await store_past(redis, system.shops, PAST_ORG)
             for role in Role:
-                shops = None if role is Role.OWNER else [ORG]  # of one shop, whose page is the start
+                shops = (
+                    None if role is Role.OWNER else frozenset({ORG})
+                )  # of one shop, whose page is the start
                 await access.add_user(
                     context, role, f"{role}@example.com", role, shops=shops, by=shell_user("test")
                 )

@@ -32,6 +32,7 @@ NO_PAGES = {
 NAMES = {"org": PAST_ORG, "customer": "1050000001", "id": "vip", "number": "1", "run": "P2", "name": "viewer"}
 MORE = [
     *(f"{SHOP}/customers/1050000001?v=draft", f"{SHOP}/rules/hang/edit", f"{SHOP}/activity?show=all"),
+    *(f"{SHOP}/rules/hang/yaml", f"{SHOP}/rules/hang/moves", f"{SHOP}/rules/hang/history"),
     *(f"{SHOP}/activity?from=x", f"{SHOP}/customers/404", "/shops/999", "/audit?check"),
     *(f"/shops/{ORG}", f"/shops/{ORG}/rules", f"/shops/{ORG}/deliveries/dead", f"/shops/{ORG}/activity/load"),
 ]

@@ -130,7 +130,7 @@ def test_a_tier_gets_three_levels_with_conditions_of_their_own(browser: Browser,
         page.locator("#add-l0").click()
         expect(page.locator("#field-l0-1")).to_be_focused()
         page.locator("#field-l0-1").select_option("orders_count")
-        page.locator("#value-l0-1").fill("4")
+        page.get_by_label("Giá trị cho “Số đơn hàng”").fill("4")  # of the form that answers the choice
         expect(page.locator("#customers-0")).to_have_text("1 khách")  # 19 million and four orders
         expect(page.locator(".levels")).to_contain_text("Đồng")
         expect(page.locator("#moves")).to_contain_text("không hạng → Vàng")

@@ -104,7 +104,7 @@ def check_plan(plan: PublishPlan, decisions: Sequence[Decided], population: Popu
     assert plan.state_changes == [
         item.customer.id
         for item, before in pairs
-        if not before.restores and item.decision.state is not before
+        if (item.decision.state.ownership, item.decision.state.holds) != (before.ownership, before.holds)
     ]
     assert plan.next_change_days == [
         (item.customer.id, day) for item in decisions if (day := item.decision.next_change) is not None

@@ -119,7 +119,7 @@ async def _recorded(context: Context, org: OrgId, *, at: str, by: Actor) -> Asyn
 
 
 async def execute_restored(context: Context, _: CpuRunner, job: PendingJob) -> bool:
-    """The pending job of a restored shop: mark every customer of which the backup had something, and store its other jobs.
+    """The pending job of a restored shop: mark every customer that the backup has data of, and store the shop's other jobs.
 
     A reconcile reads the customers that Haravan lists. These may be others: those that were deleted meanwhile.
     """

@@ -70,7 +70,7 @@ async def count_customers(redis: RedisClient, org: OrgId) -> int:
 
 
 async def customers_with_state(redis: RedisClient, org: OrgId) -> list[CustomerId]:
-    """Every customer of which something is stored that a backup has, by id."""
+    """The customers with stored data that belongs into a backup, by id."""
     found: set[CustomerId] = set()
     for name in CUSTOMER_HASHES:
         async for page in scan_hash(redis, keys.shop(org, name)):

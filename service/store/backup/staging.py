@@ -41,8 +41,8 @@ class Staging:
     async def apply(self) -> bool:
         """Make the staged keys the real ones. False, with nothing changed, if there is data that this would overwrite.
 
-        A shop is added to the list of shops and is due. All its customers are read again: those of which Haravan knows
-        because a reconcile is requested, and those of which only the backup knows because of a pending job.
+        A shop is added to the list of shops and is due. All its customers are read again: a requested reconcile reads
+        those that Haravan lists, and a pending job marks those that only the backup has.
         """
         names = SERVICE_KEYS if self._org == SERVICE else SHOP_KEYS
         erasure = deletion.erasure_job(self._org, everything=True, due_ms=0)

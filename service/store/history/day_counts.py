@@ -85,7 +85,7 @@ def sum_changes(days: Sequence[DayCounts]) -> dict[TagOfRule, TagChanges]:
 
 
 def by_week(days: Sequence[DayCounts]) -> tuple[DayCounts, ...]:
-    """The same in weeks, the last of which ends with the last day: sums, the worst backlog, and the latest walk."""
+    """The same in weeks: sums, the worst backlog, and the latest walk. The last week ends with the last day."""
     first = len(days) % WEEK_DAYS
     weeks = [days[start : start + WEEK_DAYS] for start in range(first, len(days), WEEK_DAYS)]
     return tuple(map(_sum_week, [days[:first], *weeks] if first else weeks))

@@ -47,7 +47,7 @@ COVERED_BY: Final = {
     "store/customers/test_sealed_snapshots.py": "store.customers.snapshots",
     "store/history/test_retention.py": "store.history.ledger",
     "store/queue/test_dirty_property.py": "store.queue.lease store.queue.settlement",
-    "store/shops/test_repository.py": "store.shops.deletion store.shops.model",
+    "store/shops/test_repository.py": "store.shops.deletion store.shops.model store.shops.stored_form",
     "test_app.py": "web.access_log",
     "web/ops/test_deliveries.py": "store.queue.dead_letters",
     "operations/test_replay.py": "store.jobs.replays",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -25,30 +24,13 @@ from service.store.shops import deletion, uninstall
 from service.store.shops.first_look import FIRST_LOOK_KEY, decode_first_look
 from service.store.shops.freeze import FREEZE_KEY, decode_freeze
 from service.store.shops.model import Shop, validate
+from service.store.shops.stored_form import Fields, decode_seeded, encode_seeded, seal, to_fields
 from service.store.shops.uninstall import UNINSTALLED
 
 TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that ends with a new token
 
 MASS_404: Final = "mass_404"
 PAUSED_BY_SERVICE: Final = frozenset({TOKEN_REJECTED, UNINSTALLED, MASS_404})
-
-Fields = dict[str, bytes | str | int]  # of the shop's hash
-
-
-class SeededFrom(msgspec.Struct, frozen=True):
-    """The values of the environment that were last applied to a shop.
-
-    The token's digest tells whether the token has changed, so that no start has to open a sealed value.
-    """
-
-    token_digest: str  # of the salt and the token
-    salt: str
-    api_url: str
-    reserve: int
-
-    def is_token(self, token: str) -> bool:
-        """Whether the environment had this token."""
-        return self.token_digest == _digest(self.salt, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +283,7 @@ class ShopRepository:
     async def _change_sealed(self, org: OrgId, **values: str) -> None:
         """Seal and store these fields; "" removes one. What was stored is not opened. Raises NotFound."""
         cipher, new_keys = await self._sealing_cipher(org)
-        fields: Fields = {name: _seal(cipher, value, name) for name, value in values.items()}
+        fields: Fields = {name: seal(cipher, value, name) for name, value in values.items()}
         await self._change(org, fields, lambda pipe: encryption.queue_save(pipe, org, new_keys))
 
     async def _sealing_cipher(self, org: OrgId) -> tuple[ShopCipher, DataKeys]:
@@ -335,7 +317,7 @@ class ShopRepository:
 
     async def _apply(self, shop: Shop) -> None:
         stored = await self._redis.hget(keys.shop(shop.org, "shop"), "seeded")
-        before = msgspec.json.decode(stored, type=SeededFrom) if stored else None
+        before = decode_seeded(stored)
         changed: Fields = {}
         if before is None or before.api_url != shop.api_url:
             changed["api_url"] = shop.api_url
@@ -345,14 +327,14 @@ class ShopRepository:
         if is_new_token:
             await self.set_token(shop.org, shop.token)
         if changed or is_new_token:  # last: a start that was interrupted applies everything again
-            await self._change(shop.org, {**changed, "seeded": _encode_seeded(shop)})
+            await self._change(shop.org, {**changed, "seeded": encode_seeded(shop)})
 
     async def _create(self, shop: Shop, *, seeded: bool) -> bool:
         key = keys.shop(shop.org, "shop")
         cipher, new_keys = await self._sealing_cipher(shop.org)
-        fields = _to_fields(shop, cipher) | {"data_id": secrets.token_hex(8)}
+        fields = to_fields(shop, cipher) | {"data_id": secrets.token_hex(8)}
         if seeded:
-            fields["seeded"] = _encode_seeded(shop)
+            fields["seeded"] = encode_seeded(shop)
         now_ms = await self._now_ms(shop.org)
         async with self._redis.pipeline() as pipe:
             try:
@@ -377,33 +359,6 @@ class ShopRepository:
 
     async def _now_ms(self, org: OrgId) -> int:
         return await server_time_ms(self._redis, org) // 1000 * 1000
-
-
-def _to_fields(shop: Shop, cipher: ShopCipher) -> Fields:
-    return {
-        "name": shop.name,
-        "dialect": shop.dialect,
-        "api_url": shop.api_url,
-        "timezone": shop.timezone,
-        "currency": shop.currency,
-        "token": _seal(cipher, shop.token, "token"),
-        "secret": _seal(cipher, shop.secret, "secret"),
-        "reserve": shop.reserve,
-        "shadow": int(shop.shadow),
-    }
-
-
-def _seal(cipher: ShopCipher, value: str, field_name: str) -> bytes:
-    return cipher.seal(value.encode(), field=field_name) if value else b""
-
-
-def _encode_seeded(shop: Shop) -> bytes:
-    salt = secrets.token_hex(16)
-    return msgspec.json.encode(SeededFrom(_digest(salt, shop.token), salt, shop.api_url, shop.reserve))
-
-
-def _digest(salt: str, token: str) -> str:
-    return hashlib.sha256(f"{salt}:{token}".encode()).hexdigest()
 
 
 def _no_shop(org: OrgId) -> NotFound:

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from deploy.demonstration import history
+from deploy.demonstration import history, past_rules
 from deploy.sandbox import Clock, Sandbox, ShopHandle
 from service.context import Context
 from service.doctor import Severity, diagnose_shop
@@ -71,7 +71,7 @@ async def test_every_page_has_something_to_show(context: Context, redis: RedisCl
 async def test_the_demo_may_start_at_any_hour(context: Context, hours_ago: int) -> None:
     _, played = await play(context, hours_ago=hours_ago)
 
-    assert len(played.past.runs) == len(history.PUBLISHES)
+    assert len(played.past.runs) == len(past_rules.PUBLISHES)
     assert len(played.past.days) == history.DAYS + 1
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
-
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.access import Actor, Role
@@ -26,14 +24,6 @@ from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.shops import FirstLook, Shop
 
 RUN_REASON: Final = "first look"
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """What the live rules would write at the end of the walk."""
-
-    version: int
-    needs_approval: bool
-    may_remove: int
 
 
 def queue_end_of_walk(pipe: Any, org: OrgId, run_id: str) -> None:
@@ -65,11 +55,13 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
     )
 
 
-async def evaluate(context: Context, org: OrgId) -> Verdict:
+async def evaluate(context: Context, org: OrgId) -> rollout.Verdict:
     """Evaluate the live rules for all customers. In shadow mode nothing is written, so nothing needs an approval."""
     draft = await draft_first_look(context, await context.shops.get_or_raise(org))
     report = draft.report
-    return Verdict(draft.parent, report.guard.needs_approval and not draft.shadow, report.preview.removed)
+    return rollout.Verdict(
+        draft.parent, report.guard.needs_approval and not draft.shadow, report.preview.removed
+    )
 
 
 async def draft_first_look(context: Context, shop: Shop) -> Draft:
@@ -100,7 +92,7 @@ async def approve(context: Context, shop: Shop, draft: Draft, *, by: Actor) -> R
     """
     by.require(Role.OPS, Sentence("approve a change beyond the guard"))
     redis, org, number = context.redis, shop.org, draft.parent
-    verdict = Verdict(number, needs_approval=True, may_remove=draft.report.preview.removed)
+    verdict = rollout.Verdict(number, needs_approval=True, may_remove=draft.report.preview.removed)
     run_id, now_ms = await runs.next_id(redis, org, "publish"), await context.now_ms()
 
     def queue(pipe: Any) -> None:
@@ -149,7 +141,9 @@ async def find_rollout(context: Context, org: OrgId) -> Run | None:
     return None if version is None else await rollout.find_run(context.redis, org, version)
 
 
-def _queue_rollout(pipe: Any, org: OrgId, run_id: str, verdict: Verdict, *, by: str, now_ms: int) -> None:
+def _queue_rollout(
+    pipe: Any, org: OrgId, run_id: str, verdict: rollout.Verdict, *, by: str, now_ms: int
+) -> None:
     if verdict.version:
         rollout.queue_rollout(
             pipe,

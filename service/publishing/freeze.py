@@ -40,14 +40,6 @@ class WrongDays(Refused):
         self.key = key
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What the end of a freeze would write under a version."""
-
-    version: int
-    needs_approval: bool
-    may_remove: int
-
-
 async def set_freeze(context: Context, shop: Shop, first: date, last: date, *, by: Actor) -> Freeze:
     """Freeze the shop from the first to the last day, both included. It replaces an earlier freeze.
 
@@ -108,7 +100,7 @@ async def end_freeze(
     """
     by.require(Role.MARKETER, Sentence("end a freeze"))
     require_approval(draft.report, approved=approved, by=by)
-    verdict = Verdict(draft.parent, needs_approval=False, may_remove=draft.report.preview.removed)
+    verdict = rollout.Verdict(draft.parent, needs_approval=False, may_remove=draft.report.preview.removed)
     summary = describe_effect(draft.report, version=draft.parent, approved=approved)
     async with audit_log.recorded(context.redis, by, "end_freeze", org=shop.org, summary=summary):
         is_ended, run_id = await _end(context, shop, verdict, by=by.name)
@@ -145,15 +137,17 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
     )
 
 
-async def evaluate(context: Context, org: OrgId) -> Verdict:
+async def evaluate(context: Context, org: OrgId) -> rollout.Verdict:
     """Evaluate the live rules for all customers. In shadow mode nothing is written, so nothing needs an approval."""
     shop = await context.shops.get_or_raise(org)
     draft = await draft_live_rules(context, replace(shop, freeze=None))
     report = draft.report
-    return Verdict(draft.parent, report.guard.needs_approval and not draft.shadow, report.preview.removed)
+    return rollout.Verdict(
+        draft.parent, report.guard.needs_approval and not draft.shadow, report.preview.removed
+    )
 
 
-async def _end(context: Context, shop: Shop, verdict: Verdict, *, by: str) -> tuple[bool, str]:
+async def _end(context: Context, shop: Shop, verdict: rollout.Verdict, *, by: str) -> tuple[bool, str]:
     """Delete the freeze and store the rollout, unless rules or freeze have changed. Returns also the id of the run.
 
     Before the end of a first look there is no rollout: the end of the first look makes it.

@@ -50,6 +50,14 @@ class Evaluation(msgspec.Struct, frozen=True):
     ledger_id: str = ""  # the last ledger entry that was read for them
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """What the rules of a version would write to all customers of a shop that waits, for a first look or in a freeze."""
+
+    version: int  # 0: there are no rules
+    needs_approval: bool
+    may_remove: int  # tags
+
+
 def queue_rollout(
     pipe: Any,
     org: OrgId,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from service.domain.access import Role
 from service.domain.customers import Customer, CustomerId
@@ -179,6 +179,25 @@ def test_the_newest_keystroke_wins(browser: Browser, shop: Site) -> None:
         assert amount.input_value() == "17000000"
     stored = shop.call(working_copies.load, shop.context.redis, ORG)
     assert stored.document["rules"][0]["when"]["value"] == 17_000_000
+
+
+def test_what_is_typed_while_an_answer_is_on_its_way_stays(browser: Browser, shop: Site) -> None:
+    with visiting(browser, shop) as visit:
+        page = sign_in(visit)
+        visit.go(f"{RULES}/vip/edit")
+        amount = page.locator("#value-n-0")
+        held: list[Route] = []
+        with page.expect_request("**/vip/edit"):
+            page.route("**/vip/edit", lambda route: held.append(route), times=1)
+            page.get_by_role("button", name="Thêm điều kiện").click()
+        amount.fill("17tr")
+        held[0].continue_()
+        expect(page.locator("#field-n-1")).to_be_visible()
+        expect(page.locator(".sentence, #errors")).not_to_contain_text("10.000.000")
+        expect(amount).to_have_value("17tr")
+        expect(amount).to_be_focused()
+        page.locator("#del-n-1").click()
+        expect(page.locator(".sentence")).to_contain_text("17.000.000 ₫")
 
 
 def test_two_people_see_each_other_and_both_versions(browser: Browser, shop: Site) -> None:

@@ -84,8 +84,47 @@ document.addEventListener('click', (event) => {
   text.setSelectionRange(caret, caret);
 });
 
-// the server names the element to focus after a swap: HX-Trigger-After-Settle: {"focusOn": "id"}
-document.addEventListener('focusOn', (event) => document.getElementById(event.detail.value)?.focus());
+// an answer that replaces the editor's form takes nothing that was typed or chosen while it was on its way: each such field
+// gets it back and sends it, unless the answer has another field in its place
+const fieldsOf = (form) => [...form.querySelectorAll(':is(input, select, textarea)[id]:not([type="hidden"])')];
+const isTicked = (field) => ['checkbox', 'radio'].includes(field.type);
+const stateOf = (field) => (isTicked(field) ? field.checked : field.value);
+const labelOf = (field) => field.getAttribute('aria-label') ?? field.labels?.[0]?.textContent;
+const sent = new WeakMap(); // of a request: the state of each field when it was sent
+let late = []; // what changed since
+let typing = null; // the field in which somebody types on
+document.addEventListener('htmx:beforeSend', ({ detail }) => {
+  if (detail.target.id !== 'editor') return;
+  sent.set(detail.xhr, new Map(fieldsOf(detail.target).map((field) => [field.id, stateOf(field)])));
+});
+document.addEventListener('htmx:beforeSwap', ({ detail }) => {
+  const before = sent.get(detail.xhr);
+  if (!before) return;
+  typing = null;
+  late = fieldsOf(detail.target)
+    .filter((field) => before.get(field.id) !== stateOf(field))
+    .map((field) => ({ field, label: labelOf(field), caret: field.selectionStart, isFocused: field.matches(':focus') }));
+});
+document.addEventListener('htmx:afterSettle', () => {
+  for (const { field, label, caret, isFocused } of late.splice(0)) {
+    const fresh = document.getElementById(field.id);
+    if (!fresh || labelOf(fresh) !== label) continue;
+    if (isTicked(fresh)) fresh.checked = field.checked;
+    else fresh.value = field.value;
+    if (isFocused) {
+      typing = fresh;
+      if (typeof caret === 'number') fresh.setSelectionRange(caret, caret);
+    }
+    fresh.dispatchEvent(new Event('input', { bubbles: true }));
+    fresh.dispatchEvent(new Event('change', { bubbles: true }));
+  }
+});
+
+// the server names the element to focus after a swap: HX-Trigger-After-Settle: {"focusOn": "id"}. Who types on stays there.
+document.addEventListener('focusOn', (event) => {
+  (typing ?? document.getElementById(event.detail.value))?.focus();
+  typing = null;
+});
 
 // an error that appears or goes while one types marks its field, too
 document.addEventListener('htmx:oobAfterSwap', (event) => {

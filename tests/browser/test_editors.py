@@ -188,7 +188,7 @@ def test_what_is_typed_while_an_answer_is_on_its_way_stays(browser: Browser, sho
         amount = page.locator("#value-n-0")
         held: list[Route] = []
         with page.expect_request("**/vip/edit"):
-            page.route("**/vip/edit", lambda route: held.append(route), times=1)
+            page.route("**/vip/edit", lambda route: held.append(route), times=1)  # noqa: PLW0108  # Playwright marks it
             page.get_by_role("button", name="Thêm điều kiện").click()
         amount.fill("17tr")
         held[0].continue_()

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 from deploy.local.wait import until
 from deploy.sandbox import Sandbox, serve
@@ -21,10 +21,13 @@ from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
+from tests.chaos.cluster_store import ClusterStore
 from tests.chaos.load import TOPICS, ShopUnderLoad
 from tests.chaos.processes import ChildProcess, catches
 from tests.chaos.recorded_deliveries import RecordedDeliveries
+from tests.chaos.replicated import Durability
 from tests.chaos.rules import RULES
+from tests.chaos.sentinel_store import SentinelStore
 from tests.chaos.shim import build_shim
 from tests.chaos.store import ChaosStore
 from tests.support import canaries
@@ -33,6 +36,10 @@ from tests.support.wait import accepts
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 60.0
+
+
+AnyStore = ChaosStore | ClusterStore | SentinelStore
+StoreKind = Literal["single", "cluster", "sentinel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Size:
     leak_per_s: float = 200.0  # fifty times Haravan's, so that a run takes minutes and not days
     webs: int = 2
     workers: int = 3
+    store: StoreKind = "single"
+    durability: Durability = "replica"  # of a cluster and Sentinel; one server has `fsync`
 
 
 @dataclass(slots=True)
@@ -54,17 +63,21 @@ class Environment:
     folder: Path
     sandbox: Sandbox
     shops: list[ShopUnderLoad]
-    store: ChaosStore
+    store: AnyStore
     proxy: ChildProcess
     ports: dict[str, int]
     webs: list[ChildProcess]
     web_ports: list[int]
     workers: list[ChildProcess]
-    registry: ShopRepository
+
+    @property
+    def registry(self) -> ShopRepository:
+        """The shops as the store has them."""
+        return ShopRepository(self.store.redis, KeyRing((canaries.SECRET_KEY,)))
 
     @property
     def children(self) -> list[ChildProcess]:
-        return [*self.webs, *self.workers, self.proxy, self.store.child]
+        return [*self.webs, *self.workers, self.proxy]
 
     @property
     def logs(self) -> list[Path]:
@@ -100,9 +113,10 @@ async def running(folder: Path, size: Size, *, seed: int) -> AsyncIterator[Envir
         api = await stack.enter_async_context(serve(sandbox))
         environment = _build(folder, size, sandbox, shops)
         stack.push_async_callback(_stop_all, environment)
-        await environment.store.start()
-        stack.push_async_callback(environment.store.redis.aclose)
         await _start_proxy(environment, api.rpartition(":")[2])
+        await environment.store.start()
+        environment.store.connect()
+        stack.push_async_callback(environment.store.redis.aclose)
         await _connect_shops(environment)
         for child in (*environment.webs, *environment.workers):
             child.environ = {**child.environ, **_environ(environment, child)}
@@ -115,6 +129,7 @@ async def running(folder: Path, size: Size, *, seed: int) -> AsyncIterator[Envir
         for number, shop in enumerate(environment.shops):
             url = environment.urls()[number % len(environment.webs)]
             await shop.handle.subscribe(url, verify_token=canaries.VERIFY_TOKEN, topics=TOPICS)
+        environment.store.watch([shop.handle.org for shop in environment.shops])
         yield environment
 
 
@@ -146,7 +161,7 @@ def _add_shop(sandbox: Sandbox, number: int, size: Size, seed: int) -> ShopUnder
 
 def _build(folder: Path, size: Size, sandbox: Sandbox, shops: list[ShopUnderLoad]) -> Environment:
     logs = folder / "logs"
-    store = ChaosStore(folder, shim=build_shim(folder))
+    store = _build_store(folder, size)
     ports = [free_port() for _ in range(size.webs)]
     proxy = ChildProcess("proxy", (), {}, logs / "proxy.log")
     webs = [
@@ -157,14 +172,20 @@ def _build(folder: Path, size: Size, sandbox: Sandbox, shops: list[ShopUnderLoad
         ChildProcess(f"worker{n}", [sys.executable, "-m", "tests.chaos.worker"], {}, logs / f"worker{n}.log")
         for n in range(size.workers)
     ]
-    registry = ShopRepository(store.redis, KeyRing((canaries.SECRET_KEY,)))
-    return Environment(size, folder, sandbox, shops, store, proxy, {}, webs, ports, workers, registry)
+    return Environment(size, folder, sandbox, shops, store, proxy, {}, webs, ports, workers)
+
+
+def _build_store(folder: Path, size: Size) -> AnyStore:
+    if size.store == "single":
+        return ChaosStore(folder, shim=build_shim(folder))
+    kind = ClusterStore if size.store == "cluster" else SentinelStore
+    return kind(folder, durability=size.durability)
 
 
 def _environ(environment: Environment, child: ChildProcess) -> dict[str, str]:
     name = "web" if child in environment.webs else "worker"
     return {
-        "REDIS_URL": f"redis://127.0.0.1:{environment.ports[name]}/0",
+        **environment.store.environ(environment.ports, name),
         "HARAVAN_WEBHOOK_SECRETS": canaries.WEBHOOK_SECRET,
         "HARAVAN_VERIFY_TOKEN": canaries.VERIFY_TOKEN,
         "SECRET_KEY": canaries.SECRET_KEY,
@@ -175,7 +196,7 @@ def _environ(environment: Environment, child: ChildProcess) -> dict[str, str]:
 
 
 async def _start_proxy(environment: Environment, api_port: str) -> None:
-    targets = [f"web={environment.store.socket}", f"worker={environment.store.socket}", f"api={api_port}"]
+    targets = [*environment.store.proxy_targets(), f"api={api_port}"]
     environment.proxy.command = [sys.executable, "-m", "tests.chaos.proxy", *targets]
     await environment.proxy.start(stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
     assert environment.proxy.process.stdout is not None
@@ -192,5 +213,7 @@ async def _connect_shops(environment: Environment) -> None:
 
 
 async def _stop_all(environment: Environment) -> None:
-    for child in (*environment.webs, *environment.workers, environment.proxy, environment.store.child):
+    for child in (*environment.webs, *environment.workers):
         await child.stop(timeout_s=STOP_TIMEOUT_S if child in environment.workers else 5)
+    await environment.store.stop()
+    await environment.proxy.stop(timeout_s=5)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from service.store.client import keys
 from tests.chaos.environment import Environment
 from tests.chaos.load import ShopUnderLoad
 from tests.chaos.processes import ChildProcess
+from tests.chaos.store import Fault
 from tests.support import canaries
 
 LEASE_S: Final = 15.0
@@ -32,30 +34,25 @@ class FaultSchedule:
         self._report = report
         self._running: list[asyncio.Task[None]] = []
         self._tokens = 0
-        self._clock_offset_s = 0.0
         self._store_busy = asyncio.Lock()
         self.counts: Counter[str] = Counter()
         self.kinds: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "kill -9 web": self._kill_web,
             "kill -9 worker": self._kill_worker,
-            "kill -9 store": self._kill_store,
             "kill -9 everything": self._kill_everything,
             "SIGSTOP worker": lambda: self._stop_worker(None),
             "SIGSTOP after a permit": lambda: self._stop_worker(signal.SIGUSR1),
             "SIGSTOP before a write": lambda: self._stop_worker(signal.SIGUSR2),
-            "cut store | web": lambda: self._proxy("cut web"),
-            "cut store | worker": lambda: self._proxy("cut worker"),
             "cut API": lambda: self._proxy("cut api"),
-            "hold store | web": lambda: self._proxy(f"hold web {self._rng.uniform(0.3, 2):.1f}"),
-            "hold store | worker": lambda: self._proxy(f"hold worker {self._rng.uniform(0.3, 7):.1f}"),
             "hold API": lambda: self._proxy(f"hold api {self._rng.uniform(0.3, 4):.1f}"),
             "429 storm": self._storm,
             "foreign calls": self._foreign_calls,
             "token expires": self._expire_token,
             "clock step Haravan": self._step_haravan,
         }
-        if environment.store.shim is not None:
-            self.kinds["clock step store"] = self._step_store
+        of_store = environment.store.faults(rng, environment.command_proxy)
+        self.kinds |= {kind: partial(self._happen_to_store, fault) for kind, fault in of_store.items()}
+        self._of_store = frozenset([*of_store, "kill -9 everything"])
 
     def start_base_faults(self) -> None:
         """Faults of the whole run: 5 % of calls answer 5xx, 2 % do not answer, half of both after taking effect."""
@@ -79,6 +76,9 @@ class FaultSchedule:
         while order or not load_ended.is_set():
             kind = order.pop(0) if order else self._rng.choice(again)
             await asyncio.sleep(self._rng.expovariate(1) * mean_gap_s)
+            if kind in self._of_store:
+                async with self._store_busy:  # one at a time, each on a store that has recovered
+                    pass
             self.counts[kind] += 1
             self._report(kind)
             task = asyncio.create_task(self.kinds[kind](), name=kind)
@@ -99,9 +99,10 @@ class FaultSchedule:
         if worker is not None:
             await self._kill_and_start(worker)
 
-    async def _kill_store(self) -> None:
+    async def _happen_to_store(self, fault: Fault) -> None:
         async with self._store_busy:
-            await self._environment.store.kill(away_s=self._rng.uniform(0, 1.5))
+            await fault()
+            await self._environment.store.recover()
 
     async def _kill_everything(self) -> None:
         """Like a power failure, except for the page cache."""
@@ -109,8 +110,8 @@ class FaultSchedule:
         async with self._store_busy:
             for child in idle:
                 child.busy = True
-            await asyncio.gather(*(child.kill() for child in idle), self._environment.store.child.kill())
-            await self._environment.store.start()
+            await asyncio.gather(*(child.kill() for child in idle), self._environment.store.kill_all())
+            await self._environment.store.restart_all()
             for child in idle:
                 await self._start(child)
 
@@ -160,12 +161,6 @@ class FaultSchedule:
 
     async def _step_haravan(self) -> None:
         self._environment.sandbox.advance(self._rng.choice([2, 30, 600]))
-
-    async def _step_store(self) -> None:
-        shim = self._environment.store.shim
-        if shim is not None:
-            self._clock_offset_s += self._rng.choice([-20, -5, 5, 20])
-            shim.move_clock(self._clock_offset_s)
 
     def _shop(self) -> ShopUnderLoad:
         return self._rng.choice(self._environment.shops)

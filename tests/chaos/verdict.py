@@ -49,7 +49,11 @@ async def check_promises(environment: Environment) -> Verdict:
     await _check_dead_letters(environment, verdict)
     _check_writes(environment, verdict)
     _check_logs(environment, verdict)
-    verdict.add("processes that died", [death for child in environment.children for death in child.deaths])
+    deaths = [death for child in environment.children for death in child.deaths]
+    verdict.add("processes that died", deaths + environment.store.deaths())
+    if environment.store.confirmed_generations:
+        verdict.figures["generations read and confirmed"] = environment.store.confirmed_generations
+        verdict.add("generations that went back", environment.store.went_back)
     return verdict
 
 
@@ -147,7 +151,7 @@ def _check_writes(environment: Environment, verdict: Verdict) -> None:
 
 
 def _check_logs(environment: Environment, verdict: Verdict) -> None:
-    pids = [child.pid for child in environment.children]
+    pids = [*(child.pid for child in environment.children), *environment.store.pids()]
     leaks = canaries.find_in_logs(environment.logs) + canaries.find_in_arguments(pids)
     verdict.add("secrets and personal data that leaked", leaks)
     verdict.add("bugs logged", _log_lines(environment, *BUGS))

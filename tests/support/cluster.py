@@ -70,17 +70,18 @@ class ValkeyCluster:
     async def wait_until_complete(self) -> None:
         """Wait until every server knows all others, all slots are served, and all replicas are in sync."""
 
-        async def is_complete(number: int) -> bool:
-            info = _fields(await self.ask(number, "CLUSTER", "INFO"))
-            replication = _fields(await self.ask(number, "INFO", "replication"))
-            return (
-                info["cluster_state"] == "ok"
-                and info["cluster_known_nodes"] == str(len(self.servers))
-                and info["cluster_size"] == str(SHARDS)
-                and replication.get("master_link_status", "up") == "up"
-            )
+        await asyncio.gather(*(self._until(number, self.is_complete) for number in range(len(self.servers))))
 
-        await asyncio.gather(*(self._until(number, is_complete) for number in range(len(self.servers))))
+    async def is_complete(self, number: int) -> bool:
+        """Whether this server knows all others, and is a primary with all its replicas or a replica in sync."""
+        info = _fields(await self.ask(number, "CLUSTER", "INFO"))
+        replication = _fields(await self.ask(number, "INFO", "replication"))
+        return (
+            info["cluster_state"] == "ok"
+            and info["cluster_known_nodes"] == str(len(self.servers))
+            and info["cluster_size"] == str(SHARDS)
+            and replication.get("master_link_status", "up") == "up"
+        )
 
     async def ask(self, number: int, *command: Any, timeout_s: float = 30) -> Any:
         """The reply of one server, over a connection of its own."""

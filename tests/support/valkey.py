@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -58,6 +58,9 @@ class ValkeyServer:
         cluster: bool = False,
         **options: str,
     ) -> None:
+        self.log = Path(os.devnull)  # what it prints
+        self.config: Path | None = None  # a file that the server may rewrite
+        self.environ: Mapping[str, str] = {}  # further variables
         self.port = free_port(partner_offset=CLUSTER_BUS_OFFSET) if on_port or cluster else 0
         # not in `folder`: the path of a socket has at most 107 bytes
         self._socket = Path("/tmp") / f"tagger-test-{os.getpid()}-{next(_numbers)}.sock"  # noqa: S108
@@ -69,11 +72,15 @@ class ValkeyServer:
 
     def launch(self) -> None:
         """Start it without waiting for it."""
-        self.process = subprocess.Popen(  # noqa: S603
-            self._command,
-            stdout=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509  # it calls one C function
-        )
+        program, *arguments = self._command
+        config = [] if self.config is None else [str(self.config)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                [program, *config, *arguments],
+                stdout=log,
+                env={**os.environ, **self.environ},
+                preexec_fn=die_with_parent(),  # noqa: PLW1509  # it calls one C function
+            )
 
     def start(self) -> None:
         """Start it and wait until it accepts connections. This blocks the event loop."""

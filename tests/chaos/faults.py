@@ -112,8 +112,7 @@ class FaultSchedule:
                 child.busy = True
             await asyncio.gather(*(child.kill() for child in idle), self._environment.store.kill_all())
             await self._environment.store.restart_all()
-            for child in idle:
-                await self._start(child)
+            await asyncio.gather(*(self._start(child) for child in idle))
 
     async def _kill_and_start(self, child: ChildProcess) -> None:
         child.busy = True

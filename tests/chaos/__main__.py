@@ -52,6 +52,9 @@ def main(
             help="Cluster or Sentinel instead of one server; or what happens to one server, several in turn"
         ),
     ] = None,
+    crowd: Annotated[
+        float, typer.Option(help="Share of the events that are webhooks of paused shops, which cost little")
+    ] = 0.0,
     durability: Annotated[
         DurabilityChoice, typer.Option(help="Of a cluster or Sentinel: fsync shows what WAIT prevents")
     ] = DurabilityChoice.REPLICA,
@@ -80,6 +83,7 @@ def main(
                 customers=customers,
                 leak_per_s=leak_per_s,
                 store=cast("StoreKind", choice.value if choice else "single"),
+                crowd_events=int(crowd * events),
                 durability=durability.value,
             ),
             per_s=per_s or float("inf"),

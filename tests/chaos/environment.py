@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final, Literal
@@ -22,6 +22,7 @@ from service.store.rules import Versions
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from tests.chaos.cluster_store import ClusterStore
+from tests.chaos.crowd import Crowd
 from tests.chaos.load import TOPICS, ShopUnderLoad
 from tests.chaos.processes import ChildProcess, catches
 from tests.chaos.recorded_deliveries import RecordedDeliveries
@@ -52,6 +53,7 @@ class Size:
     webs: int = 2
     workers: int = 3
     store: StoreKind = "single"
+    crowd_events: int = 0  # webhooks of paused shops, beside those of the others
     durability: Durability = "replica"  # of a cluster and Sentinel; one server has `fsync`
 
 
@@ -69,6 +71,10 @@ class Environment:
     webs: list[ChildProcess]
     web_ports: list[int]
     workers: list[ChildProcess]
+    crowd: Crowd = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.crowd = Crowd(self.size.crowd_events, self.urls, Random(0))
 
     @property
     def registry(self) -> ShopRepository:
@@ -118,6 +124,7 @@ async def running(folder: Path, size: Size, *, seed: int) -> AsyncIterator[Envir
         environment.store.connect()
         stack.push_async_callback(environment.store.redis.aclose)
         await _connect_shops(environment)
+        await environment.crowd.connect(environment.registry)
         for child in (*environment.webs, *environment.workers):
             child.environ = {**child.environ, **_environ(environment, child)}
             await child.start()
@@ -129,7 +136,8 @@ async def running(folder: Path, size: Size, *, seed: int) -> AsyncIterator[Envir
         for number, shop in enumerate(environment.shops):
             url = environment.urls()[number % len(environment.webs)]
             await shop.handle.subscribe(url, verify_token=canaries.VERIFY_TOKEN, topics=TOPICS)
-        environment.store.watch([shop.handle.org for shop in environment.shops])
+        orgs = [shop.handle.org for shop in environment.shops]
+        environment.store.watch([*orgs, *environment.crowd.orgs])
         yield environment
 
 

@@ -59,9 +59,19 @@ async def check_promises(environment: Environment) -> Verdict:
 
 async def _check_deliveries(environment: Environment, verdict: Verdict) -> None:
     sent = [shop.deliveries for shop in environment.shops]
-    verdict.figures["deliveries answered 200"] = sum(shop.acknowledged.total() for shop in sent)
-    verdict.figures["deliveries answered otherwise"] = sum(shop.refused.total() for shop in sent)
-    verdict.add("acknowledged and lost", await lost_deliveries(environment.store.redis, environment.shops))
+    crowd, redis = environment.crowd, environment.store.redis
+    of_crowd = sum(map(len, crowd.acknowledged.values()))
+    verdict.figures["deliveries answered 200"] = sum(shop.acknowledged.total() for shop in sent) + of_crowd
+    if of_crowd:
+        verdict.figures["of those, of paused shops"] = of_crowd
+    verdict.figures["deliveries answered otherwise"] = (
+        sum(shop.refused.total() for shop in sent) + crowd.refused.total()
+    )
+    lost = await lost_deliveries(redis, environment.shops)
+    for org, acknowledged in crowd.acknowledged.items():
+        recorded = await count_recorded(redis, org)
+        lost += [f"{org} {signature[:12]}" for signature in acknowledged if not recorded[signature]]
+    verdict.add("acknowledged and lost", lost)
 
 
 async def lost_deliveries(redis: RedisClient, shops: Sequence[ShopUnderLoad]) -> list[str]:

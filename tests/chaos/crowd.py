@@ -21,7 +21,7 @@ from tests.support import canaries
 
 FIRST_ORG: Final = 1_000_100_001
 SHOPS: Final = 8  # their partitions are on all servers of a cluster
-CONNECTIONS: Final = 6  # of each shop
+CONNECTIONS: Final = 24  # of each shop
 CUSTOMERS: Final = 1_000  # of each shop
 TIMEOUT_S: Final = 5.0  # Haravan waits 5 s
 PAUSE_S: Final = 0.1  # after another answer than 200

@@ -10,10 +10,12 @@ from typing import Final
 from deploy.local.valkey import server_executable
 from service.store.client import keys
 from service.store.servers.cluster import slot_of
+from tests.chaos.network import Network
 from tests.chaos.processes import ChildProcess
 from tests.chaos.replicated import PROXY_HOST, Durability, ReplicatedStore
 from tests.chaos.store import Fault
 from tests.support.cluster import SHARDS, ValkeyCluster
+from tests.support.valkey import ValkeyServer
 
 WEIGHT: Final = 1.05  # one primary gets so much more of the slots at a rebalance
 NODE_TIMEOUT_MS: Final = 2_000
@@ -25,23 +27,32 @@ class ClusterStore(ReplicatedStore):
     name = "cluster"
     shards = SHARDS
 
-    def __init__(self, folder: Path, *, durability: Durability) -> None:
-        super().__init__(folder, durability=durability)
+    def __init__(self, folder: Path, *, durability: Durability, network: Network) -> None:
+        super().__init__(folder, durability=durability, network=network)
         self.cluster = ValkeyCluster(
             self.folder,
             fsync="always",
             aof_load_truncated="no",
             min_replicas_to_write="1" if durability == "replica" else "0",
             cluster_node_timeout=str(NODE_TIMEOUT_MS),
-            cluster_announce_client_ipv4=PROXY_HOST,
+            host_of=lambda number: network.address(self.host_of(number)),
+            cluster_announce_client_ipv4="" if network.hosts else PROXY_HOST,
         )
         self.servers = self.cluster.servers
         for number, server in enumerate(self.servers):
             server.log = self.logs / f"node{number}.log"
+            server.prefix = network.prefix(self.host_of(number))
         self._rebalances = 0
+
+    @staticmethod
+    def host_of(number: int) -> int:
+        """The host of a server: a replica is on another than its first primary."""
+        return (number + number // SHARDS) % SHARDS
 
     @property
     def url(self) -> str:
+        if self.network.hosts:
+            return self.cluster.url
         return "redis+cluster://" + ",".join(f"{PROXY_HOST}:{server.port}" for server in self.servers)
 
     async def create(self) -> None:
@@ -89,9 +100,13 @@ class ClusterStore(ReplicatedStore):
         cli = Path(server_executable()).with_name("valkey-cli")
         command = [
             str(cli),
-            *("--cluster", "rebalance", f"127.0.0.1:{self.servers[await self.primary(0)].port}"),
+            *("--cluster", "rebalance", _address(self.servers[await self.primary(0)])),
             *("--cluster-weight", f"{heavy}={WEIGHT}", "--cluster-threshold", "1"),
         ]
         child = ChildProcess("rebalance", command, {}, self.logs / "rebalance.log")
         await child.start()
         assert await child.process.wait() == 0, "the rebalance failed"
+
+
+def _address(server: ValkeyServer) -> str:
+    return f"{server.host}:{server.port}"

@@ -24,6 +24,7 @@ from service.store.shops.repository import ShopRepository
 from tests.chaos.cluster_store import ClusterStore
 from tests.chaos.crowd import Crowd
 from tests.chaos.load import TOPICS, ShopUnderLoad
+from tests.chaos.network import Network
 from tests.chaos.processes import ChildProcess, catches
 from tests.chaos.recorded_deliveries import RecordedDeliveries
 from tests.chaos.replicated import Durability
@@ -71,6 +72,7 @@ class Environment:
     webs: list[ChildProcess]
     web_ports: list[int]
     workers: list[ChildProcess]
+    network: Network
     crowd: Crowd = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,13 +92,17 @@ class Environment:
         return sorted((self.folder / "logs").glob("*.log"))
 
     def urls(self) -> list[str]:
-        return [f"http://127.0.0.1:{port}/webhooks/haravan" for port in self.web_ports]
+        return [
+            f"http://{self.network.address(number)}:{port}/webhooks/haravan"
+            for number, port in enumerate(self.web_ports)
+        ]
 
     async def wait_until_ready(self, child: ChildProcess) -> bool:
         """Wait until a web process or worker that was just started does its work. False after the timeout."""
         if child in self.webs:
-            port = self.web_ports[self.webs.index(child)]
-            return await until(lambda: accepts(port), within_s=START_TIMEOUT_S, every_s=0.05)
+            number = self.webs.index(child)
+            port, host = self.web_ports[number], self.network.address(number)
+            return await until(lambda: accepts(port, host), within_s=START_TIMEOUT_S, every_s=0.05)
 
         async def has_handlers() -> bool:
             return catches(child.pid, signal.SIGUSR2)
@@ -110,14 +116,16 @@ class Environment:
 
 
 @asynccontextmanager
-async def running(folder: Path, size: Size, *, seed: int) -> AsyncIterator[Environment]:
+async def running(
+    folder: Path, size: Size, *, seed: int, network: Network | None = None
+) -> AsyncIterator[Environment]:
     """Start everything and connect the shops. At the end every process is stopped."""
     (folder / "logs").mkdir(parents=True)
     sandbox = Sandbox(leak_per_s=size.leak_per_s)
     shops = [_add_shop(sandbox, number, size, seed) for number in range(size.shops)]
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(serve(sandbox))
-        environment = _build(folder, size, sandbox, shops)
+        environment = _build(folder, size, sandbox, shops, network or Network())
         stack.push_async_callback(_stop_all, environment)
         await _start_proxy(environment, api.rpartition(":")[2])
         await environment.store.start()
@@ -167,27 +175,39 @@ def _add_shop(sandbox: Sandbox, number: int, size: Size, seed: int) -> ShopUnder
     return shop
 
 
-def _build(folder: Path, size: Size, sandbox: Sandbox, shops: list[ShopUnderLoad]) -> Environment:
+def _build(
+    folder: Path, size: Size, sandbox: Sandbox, shops: list[ShopUnderLoad], network: Network
+) -> Environment:
     logs = folder / "logs"
-    store = _build_store(folder, size)
+    store = _build_store(folder, size, network)
     ports = [free_port() for _ in range(size.webs)]
     proxy = ChildProcess("proxy", (), {}, logs / "proxy.log")
     webs = [
-        ChildProcess(f"web{n}", [sys.executable, "-m", "service"], {"PORT": str(port)}, logs / f"web{n}.log")
+        ChildProcess(
+            f"web{n}",
+            [*network.prefix(n), sys.executable, "-m", "service"],
+            {"PORT": str(port), "HOST": network.address(n)},
+            logs / f"web{n}.log",
+        )
         for n, port in enumerate(ports)
     ]
     workers = [
-        ChildProcess(f"worker{n}", [sys.executable, "-m", "tests.chaos.worker"], {}, logs / f"worker{n}.log")
+        ChildProcess(
+            f"worker{n}",
+            [*network.prefix(n), sys.executable, "-m", "tests.chaos.worker"],
+            {},
+            logs / f"worker{n}.log",
+        )
         for n in range(size.workers)
     ]
-    return Environment(size, folder, sandbox, shops, store, proxy, {}, webs, ports, workers)
+    return Environment(size, folder, sandbox, shops, store, proxy, {}, webs, ports, workers, network)
 
 
-def _build_store(folder: Path, size: Size) -> AnyStore:
+def _build_store(folder: Path, size: Size, network: Network) -> AnyStore:
     if size.store == "single":
         return ChaosStore(folder, shim=build_shim(folder))
     kind = ClusterStore if size.store == "cluster" else SentinelStore
-    return kind(folder, durability=size.durability)
+    return kind(folder, durability=size.durability, network=network)
 
 
 def _environ(environment: Environment, child: ChildProcess) -> dict[str, str]:
@@ -204,7 +224,7 @@ def _environ(environment: Environment, child: ChildProcess) -> dict[str, str]:
 
 
 async def _start_proxy(environment: Environment, api_port: str) -> None:
-    targets = [*environment.store.proxy_targets(), f"api={api_port}"]
+    targets = [*environment.store.proxy_targets(), f"api={api_port}@{environment.network.gateway}:0"]
     environment.proxy.command = [sys.executable, "-m", "tests.chaos.proxy", *targets]
     await environment.proxy.start(stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
     assert environment.proxy.process.stdout is not None
@@ -215,7 +235,7 @@ async def _connect_shops(environment: Environment) -> None:
     versions = Versions(environment.store.redis)
     for shop in environment.shops:
         org = OrgId(shop.handle.org)
-        address = f"http://127.0.0.1:{environment.ports['api']}/com"
+        address = f"http://{environment.network.gateway}:{environment.ports['api']}/com"
         await environment.registry.add(Shop(org, f"Cửa hàng {org}", "omni", address, shop.handle.token))
         await versions.publish(org, parse_rules(RULES), author="chaos", parent=0)
 

@@ -14,8 +14,10 @@ from redis.exceptions import RedisError
 
 from service.domain.customers.customer import OrgId
 from service.store.client import keys
-from tests.chaos.environment import Environment
+from tests.chaos.cluster_store import ClusterStore
+from tests.chaos.environment import AnyStore, Environment
 from tests.chaos.load import ShopUnderLoad
+from tests.chaos.network import Hosts
 from tests.chaos.processes import ChildProcess
 from tests.chaos.store import Fault
 from tests.support import canaries
@@ -51,6 +53,8 @@ class FaultSchedule:
             "clock step Haravan": self._step_haravan,
         }
         of_store = environment.store.faults(rng, environment.command_proxy)
+        if isinstance(environment.network, Hosts):
+            of_store |= self._of_hosts(environment.network, environment.store)
         self.kinds |= {kind: partial(self._happen_to_store, fault) for kind, fault in of_store.items()}
         self._of_store = frozenset([*of_store, "kill -9 everything"])
 
@@ -113,6 +117,49 @@ class FaultSchedule:
             await asyncio.gather(*(child.kill() for child in idle), self._environment.store.kill_all())
             await self._environment.store.restart_all()
             await asyncio.gather(*(self._start(child) for child in idle))
+
+    def _of_hosts(self, network: Hosts, store: AnyStore) -> dict[str, Fault]:
+        """The faults of hosts."""
+        assert isinstance(store, ClusterStore)
+
+        async def cut() -> None:
+            network.cut(self._rng.randrange(network.hosts))
+            await asyncio.sleep(self._rng.uniform(0.5, 10))
+            network.join()
+
+        async def separate() -> None:
+            network.separate(*self._rng.sample(range(network.hosts), 2))
+            await asyncio.sleep(self._rng.uniform(0.5, 10))
+            network.join()
+
+        async def kill() -> None:
+            await self._kill_host(self._rng.randrange(network.hosts), store)
+
+        return {"host cut off": cut, "two hosts cut from each other": separate, "kill -9 host": kill}
+
+    async def _kill_host(self, host: int, store: ClusterStore) -> None:
+        """Everything on a host dies, and is back after up to 8 s: often after its servers were replaced."""
+        environment = self._environment
+        idle = [
+            child
+            for children in (environment.webs, environment.workers)
+            for number, child in enumerate(children)
+            if number % environment.network.hosts == host and not child.busy
+        ]
+        for child in idle:
+            child.busy = True
+        servers = [number for number in range(len(store.servers)) if store.host_of(number) == host]
+        for number in servers:
+            store.kill(number)
+        if host == 0:
+            store.queue.kill()
+        await asyncio.gather(*(child.kill() for child in idle))
+        await asyncio.sleep(self._rng.uniform(0, 8))
+        if host == 0:
+            await store.restart_queue()
+        for number in servers:
+            await store.restart(number)
+        await asyncio.gather(*(self._start(child) for child in idle))
 
     async def _kill_and_start(self, child: ChildProcess) -> None:
         child.busy = True

@@ -23,6 +23,7 @@ from service.store.client import RedisClient, keys
 from service.store.client.connection import connect
 from service.store.servers.address import Endpoint
 from service.store.servers.connection import Connection, ConnectionOptions, pack_command
+from tests.chaos.network import Network
 from tests.chaos.shim import Shim, build_shims
 from tests.chaos.store import Fault
 from tests.support.valkey import ValkeyServer
@@ -44,7 +45,8 @@ class ReplicatedStore(ABC):
     shards: int
     servers: list[ValkeyServer]  # shard n has the servers n and n + shards
 
-    def __init__(self, folder: Path, *, durability: Durability) -> None:
+    def __init__(self, folder: Path, *, durability: Durability, network: Network) -> None:
+        self.network = network
         self.folder = folder / "store"
         self.folder.mkdir()
         self.logs = folder / "logs"
@@ -55,7 +57,8 @@ class ReplicatedStore(ABC):
         self.went_back: list[str] = []
         self.confirmed_generations = 0  # that were read, and then confirmed by a replica
         (self.folder / "queue").mkdir()
-        self.queue = ValkeyServer(self.folder / "queue", on_port=True)
+        self.queue = ValkeyServer(self.folder / "queue", on_port=True, host=network.address(0))
+        self.queue.prefix = network.prefix(0)
         self.queue.log = self.logs / "queue.log"
         self._shims: list[Shim] = []
         self._away: set[int] = set()  # servers that a fault has killed
@@ -96,7 +99,9 @@ class ReplicatedStore(ABC):
         return {"REDIS_URL": self.url, "QUEUE_URL": self.queue.url, "DURABILITY": self.durability}
 
     def proxy_targets(self) -> list[str]:
-        """The arguments of the proxy: each server is reached at the same port of another address."""
+        """The arguments of the proxy: each server is reached at the same port of another address, unless it is on a host."""
+        if self.network.hosts:
+            return []
         return [
             f"node{number}={server.port}@{PROXY_HOST}:{server.port}"
             for number, server in enumerate(self.servers)
@@ -162,7 +167,12 @@ class ReplicatedStore(ABC):
         server = self.servers[number]
         server.launch()
         self._away.discard(number)
-        assert await until(lambda: accepts(server.port), within_s=RECOVERY_S)
+        assert await until(lambda: accepts(server.port, server.host), within_s=RECOVERY_S)
+
+    async def restart_queue(self) -> None:
+        """Start it, empty."""
+        self.queue.launch()
+        assert await until(lambda: accepts(self.queue.port, self.queue.host), within_s=RECOVERY_S)
 
     async def recover(self) -> None:
         """Wait until the store is complete."""
@@ -188,7 +198,7 @@ class ReplicatedStore(ABC):
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
     async def _connect(self, number: int, timeout_s: float) -> Connection:
-        endpoint = Endpoint("127.0.0.1", self.servers[number].port)
+        endpoint = Endpoint(self.servers[number].host, self.servers[number].port)
         return await Connection.open(endpoint, ConnectionOptions(timeout_s, timeout_s))
 
     async def _is_complete(self) -> bool:
@@ -218,9 +228,10 @@ class ReplicatedStore(ABC):
             "kill -9 all servers": self._kill_all,
             "planned failover": self._fail_over,
             "server full": self._fill,
-            "cut server | clients": lambda: self._cut(cut),
-            "hold server | clients": lambda: self._hold(cut),
         }
+        if not self.network.hosts:
+            faults["cut server | clients"] = lambda: self._cut(cut)
+            faults["hold server | clients"] = lambda: self._hold(cut)
         if self.has_shim:
             faults["slow fsync"] = self._slow_fsync
         return faults
@@ -229,7 +240,7 @@ class ReplicatedStore(ABC):
         """Half of the time it is replaced first, otherwise it may be back before anybody noticed."""
         shard = self._shard()
         number = await self.primary(shard)
-        self._kill(number)
+        self.kill(number)
         if self.rng.random() < 0.5:
             await self._until_replaced(shard, number)
         else:
@@ -238,7 +249,7 @@ class ReplicatedStore(ABC):
 
     async def _kill_replica(self) -> None:
         number = await self._replica(self._shard())
-        self._kill(number)
+        self.kill(number)
         await asyncio.sleep(self.rng.uniform(0, 1.5))
         await self.restart(number)
 
@@ -253,8 +264,7 @@ class ReplicatedStore(ABC):
         """All wake-ups are lost with it, because it writes nothing to disk."""
         self.queue.kill()
         await asyncio.sleep(self.rng.uniform(0, 3))
-        self.queue.launch()
-        assert await until(lambda: accepts(self.queue.port), within_s=RECOVERY_S)
+        await self.restart_queue()
 
     async def _stop_queue(self) -> None:
         await self._pause(self.queue, self.rng.uniform(0.5, 8))
@@ -298,7 +308,8 @@ class ReplicatedStore(ABC):
         command(f"hold node{number} {seconds:.1f}")
         await asyncio.sleep(seconds)
 
-    def _kill(self, number: int) -> None:
+    def kill(self, number: int) -> None:
+        """kill -9 of one server."""
         self._away.add(number)
         self.servers[number].kill()
 

@@ -16,6 +16,7 @@ from random import Random
 from tests.chaos.environment import STOP_TIMEOUT_S, Environment, Size, running
 from tests.chaos.faults import FaultSchedule, switch_targets
 from tests.chaos.load import Load
+from tests.chaos.network import Network
 from tests.chaos.on_call import OnCall
 from tests.chaos.verdict import Verdict, check_promises
 
@@ -48,16 +49,18 @@ class Result:
     folder: Path
 
 
-async def run(plan: Plan, *, report: Callable[[str], None] = lambda _: None) -> Result:
-    """Run it. Its folder is deleted if nothing was wrong, unless the plan keeps it."""
+async def run(
+    plan: Plan, *, report: Callable[[str], None] = lambda _: None, network: Network | None = None
+) -> Result:
+    """Run it, on loopback unless there is a network. Its folder is deleted if nothing was wrong, unless the plan keeps it."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    result = await _run(plan, folder / "run", report)
+    result = await _run(plan, folder / "run", report, network)
     if not result.verdict.wrong and not plan.keep:
         shutil.rmtree(folder)
     return result
 
 
-async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Result:
+async def _run(plan: Plan, folder: Path, report: Callable[[str], None], network: Network | None) -> Result:
     began = time.monotonic()
     seconds: dict[str, float] = {}
 
@@ -65,7 +68,7 @@ async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Resul
         seconds[name] = time.monotonic() - began - sum(seconds.values())
         report(f"{name}: {seconds[name]:.1f} s")
 
-    async with running(folder, plan.size, seed=plan.seed) as environment:
+    async with running(folder, plan.size, seed=plan.seed, network=network) as environment:
         lap("start")
         schedule = FaultSchedule(environment, Random(plan.seed), report=report)
         switching = asyncio.create_task(switch_targets(environment, Random(plan.seed + 1)))

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from deploy.local.valkey import server_executable
 from service.store.servers.address import Endpoint
 from service.store.servers.connection import Connection, ConnectionOptions, pack_command
+from tests.chaos.network import Network
 from tests.chaos.processes import ChildProcess
 from tests.chaos.replicated import PROXY_HOST, Durability, ReplicatedStore
 from tests.chaos.store import Fault
@@ -34,8 +35,8 @@ class SentinelStore(ReplicatedStore):
     name = "sentinel"
     shards = 1
 
-    def __init__(self, folder: Path, *, durability: Durability) -> None:
-        super().__init__(folder, durability=durability)
+    def __init__(self, folder: Path, *, durability: Durability, network: Network) -> None:
+        super().__init__(folder, durability=durability, network=network)
         self.servers = []
         for number in range(2):
             path = self.server_folder(number)

@@ -58,6 +58,9 @@ def main(
     durability: Annotated[
         DurabilityChoice, typer.Option(help="Of a cluster or Sentinel: fsync shows what WAIT prevents")
     ] = DurabilityChoice.REPLICA,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this kind of fault; several times for several")
+    ] = None,
     seconds: Annotated[
         float, typer.Option(help="Of load before and after what happens to one server")
     ] = 10.0,
@@ -90,6 +93,7 @@ def main(
             mean_gap_s=mean_gap_s,
             idle_timeout_s=idle_timeout_s,
             keep=keep,
+            only=tuple(only or ()),
         )
         passed = _run(console, plan) and passed
     sys.exit(0 if passed else 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -23,13 +23,19 @@ from tests.chaos.store import Fault
 from tests.support import canaries
 
 LEASE_S: Final = 15.0
+WORKER_STOPS: Final = frozenset(["SIGSTOP worker", "SIGSTOP after a permit", "SIGSTOP before a write"])
 
 
 class FaultSchedule:
     """Injects faults; `counts` says how often it injected each kind."""
 
     def __init__(
-        self, environment: Environment, rng: Random, *, report: Callable[[str], None] = lambda _: None
+        self,
+        environment: Environment,
+        rng: Random,
+        *,
+        only: Sequence[str] = (),  # kinds; all if there are none
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._environment = environment
         self._rng = rng
@@ -57,6 +63,12 @@ class FaultSchedule:
             of_store |= self._of_hosts(environment.network, environment.store)
         self.kinds |= {kind: partial(self._happen_to_store, fault) for kind, fault in of_store.items()}
         self._of_store = frozenset([*of_store, "kill -9 everything"])
+        if unknown := set(only) - self.kinds.keys():
+            raise ValueError(
+                f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(self.kinds)}"
+            )
+        if only:
+            self.kinds = {kind: self.kinds[kind] for kind in only}
 
     def start_base_faults(self) -> None:
         """Faults of the whole run: 5 % of calls answer 5xx, 2 % do not answer, half of both after taking effect."""
@@ -75,8 +87,8 @@ class FaultSchedule:
         """
         order = [kind for kind in self.kinds if kind != "SIGSTOP worker"]  # the precise stops show more
         self._rng.shuffle(order)
-        order.sort(key=lambda kind: not kind.startswith("SIGSTOP"))  # they take longest
-        again = [kind for kind in self.kinds if not (is_short and kind.startswith("SIGSTOP"))]
+        order.sort(key=lambda kind: kind not in WORKER_STOPS)  # they take longest
+        again = [kind for kind in self.kinds if not (is_short and kind in WORKER_STOPS)] or list(self.kinds)
         while order or not load_ended.is_set():
             kind = order.pop(0) if order else self._rng.choice(again)
             await asyncio.sleep(self._rng.expovariate(1) * mean_gap_s)

@@ -36,6 +36,7 @@ class Plan:
     mean_gap_s: float = 3.0
     idle_timeout_s: float = 120.0
     keep: bool = False
+    only: tuple[str, ...] = ()  # kinds of faults; all if there are none
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ async def _run(plan: Plan, folder: Path, report: Callable[[str], None], network:
 
     async with running(folder, plan.size, seed=plan.seed, network=network) as environment:
         lap("start")
-        schedule = FaultSchedule(environment, Random(plan.seed), report=report)
+        schedule = FaultSchedule(environment, Random(plan.seed), only=plan.only, report=report)
         switching = asyncio.create_task(switch_targets(environment, Random(plan.seed + 1)))
         try:
             await _run_load_and_faults(plan, environment, schedule, report)

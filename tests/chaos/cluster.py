@@ -28,9 +28,12 @@ from service.domain.customers.customer import OrgId
 from service.store.client import keys
 from service.store.client.connection import connect
 from service.store.encryption import KeyRing
+from service.store.servers.address import Endpoint
 from service.store.servers.cluster import slot_of
+from service.store.servers.connection import Connection, ConnectionOptions
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
+from tests.chaos.generations import GenerationWatch
 from tests.chaos.mishaps import ORG, TIMEOUT_S, Episode, Servers, running
 from tests.chaos.poster import PostedWebhooks, Poster
 from tests.chaos.verdict import count_recorded
@@ -104,7 +107,7 @@ class ClusterOutcome:
     acknowledged: int = 0
     lost: int = 0  # acknowledged, and not recorded
     wrong: int = 0  # customers with wrong tags at the end
-    went_back: int = 0  # generations that are lower than an earlier look saw
+    went_back: int = 0  # generations that are lower than a replica had confirmed
     effects: list[Effect] = field(default_factory=list)
     took_s: float = 0
 
@@ -173,7 +176,7 @@ class _Run:
         self._slot = slot_of(keys.shop(ORG).encode())
         self._posters: dict[OrgId, Poster] = {}
         self._outcome = ClusterOutcome()
-        self._generations: dict[OrgId, int] = {}
+        self._generations = GenerationWatch(self._connect_to_primary_of)
 
     async def run(self, mishaps: tuple[Mishap, ...]) -> ClusterOutcome:
         episode = self._episode
@@ -182,7 +185,7 @@ class _Run:
         await until(self._are_known, within_s=TIMEOUT_S)
         for poster in self._posters.values():
             poster.posted = PostedWebhooks()
-        watching = asyncio.create_task(self._watch_generations())
+        watching = asyncio.create_task(self._generations.run([ORG, *self._posters]))
         await episode.buy(self._seconds)
         for mishap in mishaps:
             await self._measure(mishap)
@@ -256,14 +259,10 @@ class _Run:
         await asyncio.sleep(0.2)
         return all(poster.posted.acknowledged_after(now) for poster in self._posters.values())
 
-    async def _watch_generations(self) -> None:
-        while True:
-            for org in (ORG, *self._posters):
-                stored = await self._episode.redis.get(keys.shop(org, "generation_seq"))
-                generation = int(stored or 0)
-                self._outcome.went_back += generation < self._generations.get(org, 0)
-                self._generations[org] = generation
-            await asyncio.sleep(0.02)
+    async def _connect_to_primary_of(self, org: str) -> Connection:
+        number = await self._cluster.primary_of(slot_of(keys.shop(org).encode()))
+        endpoint = Endpoint("127.0.0.1", self._cluster.ports[number])
+        return await Connection.open(endpoint, ConnectionOptions(2, 2))
 
     async def _judge(self) -> None:
         outcome, episode = self._outcome, self._episode
@@ -276,6 +275,7 @@ class _Run:
                 poster.posted.acknowledged.keys() - (await count_recorded(episode.redis, org)).keys()
             )
         outcome.wrong = len(episode.wrong())
+        outcome.went_back = len(self._generations.went_back)
 
     async def _kill(self) -> None:
         number = await self._cluster.primary_of(self._slot)

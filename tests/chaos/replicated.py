@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,10 +18,11 @@ from redis.exceptions import RedisError
 from deploy.local.aof_repair import repair_aof
 from deploy.local.valkey import server_executable
 from deploy.local.wait import until
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient
 from service.store.client.connection import connect
 from service.store.servers.address import Endpoint
 from service.store.servers.connection import Connection, ConnectionOptions, pack_command
+from tests.chaos.generations import GenerationWatch
 from tests.chaos.network import Network
 from tests.chaos.shim import Shim, build_shims
 from tests.chaos.store import Fault
@@ -32,8 +32,6 @@ from tests.support.wait import accepts
 PROXY_HOST: Final = "127.0.0.2"
 RECOVERY_S: Final = 120.0
 FULL: Final = 0.97  # of maxmemory is used while a server is full; webhooks are refused from 0.9 on
-WATCH_INTERVAL_S: Final = 0.1
-CONFIRM_MS: Final = 200
 
 Durability = Literal["replica", "fsync"]
 
@@ -54,8 +52,7 @@ class ReplicatedStore(ABC):
         self.rng = Random()
         self.repaired_logs = 0  # kills that left an append-only file incomplete
         self.redis: RedisClient
-        self.went_back: list[str] = []
-        self.confirmed_generations = 0  # that were read, and then confirmed by a replica
+        self.generations = GenerationWatch(self._connect_to_primary_of)
         (self.folder / "queue").mkdir()
         self.queue = ValkeyServer(self.folder / "queue", on_port=True, host=network.address(0))
         self.queue.prefix = network.prefix(0)
@@ -63,7 +60,6 @@ class ReplicatedStore(ABC):
         self._shims: list[Shim] = []
         self._away: set[int] = set()  # servers that a fault has killed
         self._watching: asyncio.Task[None] | None = None
-        self._watched: dict[str, int] = {}
 
     # --- life
 
@@ -342,42 +338,13 @@ class ReplicatedStore(ABC):
     # --- generations
 
     def watch(self, orgs: Sequence[str]) -> None:
-        """Look from now on whether a generation that a replica has confirmed ever goes back."""
+        """Watch the generations of these shops from now on."""
         if orgs:
-            self._watching = asyncio.create_task(self._watch(orgs))
+            self._watching = asyncio.create_task(self.generations.run(orgs))
 
     @abstractmethod
     async def primary_of(self, org: str) -> int:
         """The number of the server that owns a shop. Raises LookupError if nobody knows."""
 
-    async def _watch(self, orgs: Sequence[str]) -> None:
-        connections: dict[int, Connection] = {}
-        while True:
-            for org in orgs:
-                await asyncio.sleep(WATCH_INTERVAL_S / len(orgs))
-                try:
-                    number = await self.primary_of(org)
-                    connection = connections.get(number)
-                    if connection is None or not connection.is_open:
-                        connection = connections[number] = await self._connect(number, 2)
-                    await self._look_at(org, connection)
-                except (RedisError, OSError, LookupError):
-                    continue  # a fault keeps the server away at the moment
-
-    async def _look_at(self, org: str, connection: Connection) -> None:
-        """Read the generation of a shop, and have a replica confirm a later write: so it has the generation as well."""
-        generation, written, confirmed = await connection.send_batch(
-            [
-                pack_command("GET", keys.shop(org, "generation_seq")),
-                pack_command("INCR", keys.shop(org, "chaos")),
-                pack_command("WAIT", 1, CONFIRM_MS),
-            ]
-        )
-        if any(isinstance(reply, Exception) for reply in (generation, written, confirmed)) or not confirmed:
-            return
-        self.confirmed_generations += 1
-        if int(generation or 0) < self._watched.get(org, 0):
-            self.went_back.append(
-                f"{org} went from {self._watched[org]} to {int(generation or 0)} at {time.monotonic():.1f}"
-            )
-        self._watched[org] = max(int(generation or 0), self._watched.get(org, 0))
+    async def _connect_to_primary_of(self, org: str) -> Connection:
+        return await self._connect(await self.primary_of(org), 2)

@@ -12,6 +12,7 @@ from deploy.local.aof_repair import repair_aof
 from deploy.local.valkey import server_executable, wait_until_ready
 from service.store.client import RedisClient
 from service.store.client.connection import connect
+from tests.chaos.generations import GenerationWatch
 from tests.chaos.processes import ChildProcess
 from tests.chaos.shim import Shim
 from tests.support.valkey import Fsync, valkey_command
@@ -27,8 +28,7 @@ class ChaosStore:
         self.folder.mkdir(exist_ok=True)
         self.socket = folder / "store.sock"
         self.shim = shim
-        self.went_back: list[str] = []
-        self.confirmed_generations = 0
+        self.generations: GenerationWatch | None = None  # those of one server cannot go back
         self._clock_offset_s = 0.0
         self.repaired_logs = 0  # kills that left the append-only file incomplete
         command = valkey_command(self.folder, socket=self.socket, fsync=fsync, aof_load_truncated="no")
@@ -57,7 +57,7 @@ class ChaosStore:
         """Nothing to do: the client connects when it is used."""
 
     def watch(self, orgs: Sequence[str]) -> None:
-        """Generations of one server cannot go back."""
+        """Nothing to do: see `generations`."""
 
     async def stop(self) -> None:
         """Stop it."""

@@ -51,9 +51,9 @@ async def check_promises(environment: Environment) -> Verdict:
     _check_logs(environment, verdict)
     deaths = [death for child in environment.children for death in child.deaths]
     verdict.add("processes that died", deaths + environment.store.deaths())
-    if environment.store.confirmed_generations:
-        verdict.figures["generations read and confirmed"] = environment.store.confirmed_generations
-        verdict.add("generations that went back", environment.store.went_back)
+    if (watch := environment.store.generations) is not None:
+        verdict.figures["generations read and confirmed"] = watch.confirmed
+        verdict.add("generations that went back", watch.went_back)
     return verdict
 
 

@@ -6,26 +6,33 @@ import secrets
 import sys
 import time
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import typer
 import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.cluster import ClusterOutcome, run_cluster
-from tests.chaos.environment import Size
-from tests.chaos.mishaps import Outcome, run_mishap
+from tests.chaos.environment import Size, StoreKind
+from tests.chaos.mishaps import KINDS, Kind, run_mishap
 from tests.chaos.run import Plan, Result, run
 
 
-class StoreMishap(Enum):
-    """The choices of --store."""
+class StoreChoice(Enum):
+    """The choices of --store: the first two are the store of a run, the others what happens to one server."""
 
+    CLUSTER = "cluster"
+    SENTINEL = "sentinel"
     FULL = "full"
     EMPTIED = "emptied"
     PROMOTED = "promoted"
-    CLUSTER = "cluster"
+
+
+class DurabilityChoice(Enum):
+    """The choices of --durability."""
+
+    REPLICA = "replica"
+    FSYNC = "fsync"
 
 
 def main(
@@ -40,35 +47,61 @@ def main(
     idle_timeout_s: float = 300.0,
     keep: Annotated[bool, typer.Option(help="Keep the folder with the logs")] = False,
     store: Annotated[
-        list[StoreMishap] | None,
-        typer.Option(help="Instead: what happens to the store itself; several times for several"),
+        list[StoreChoice] | None,
+        typer.Option(
+            help="Cluster or Sentinel instead of one server; or what happens to one server, several in turn"
+        ),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="With --store: of load before and after it")] = 10.0,
+    crowd: Annotated[
+        float, typer.Option(help="Share of the events that are webhooks of paused shops, which cost little")
+    ] = 0.0,
+    durability: Annotated[
+        DurabilityChoice, typer.Option(help="Of a cluster or Sentinel: fsync shows what WAIT prevents")
+    ] = DurabilityChoice.REPLICA,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this kind of fault; several times for several")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="Of load before and after what happens to one server")
+    ] = 10.0,
 ) -> None:
     """Run real processes under load and faults, then check the promises."""
     console = Console()
-    if store:
-        passed = True
-        for kind in store:
-            load: dict[str, Any] = {"seed": seed or 1, "seconds": seconds, "customers": customers}
-            outcome: Outcome | ClusterOutcome
-            if kind is StoreMishap.CLUSTER:
-                outcome = uvloop.run(run_cluster(**load, keep=keep))
-            else:
-                outcome = uvloop.run(run_mishap(kind.value, **load, keep=keep))
-            console.print(str(outcome), highlight=False)
-            passed = passed and outcome.is_right
-        sys.exit(0 if passed else 1)
-    plan = Plan(
-        events=events,
-        seed=seed or secrets.randbelow(10**6),
-        size=Size(shops=shops, customers=customers, leak_per_s=leak_per_s),
-        per_s=per_s or float("inf"),
-        mean_gap_s=mean_gap_s,
-        idle_timeout_s=idle_timeout_s,
-        keep=keep,
-    )
-    console.print(f"seed {plan.seed}")
+    mishaps = [choice for choice in store or () if choice.value in KINDS]
+    replicated = [choice for choice in store or () if choice not in mishaps]
+    passed = True
+    for mishap in mishaps:
+        kind = cast("Kind", mishap.value)
+        outcome = uvloop.run(
+            run_mishap(kind, seed=seed or 1, seconds=seconds, customers=customers, keep=keep)
+        )
+        console.print(str(outcome), highlight=False)
+        passed = passed and outcome.is_right
+    for choice in replicated if store else [None]:
+        plan = Plan(
+            events=events,
+            seed=seed or secrets.randbelow(10**6),
+            size=Size(
+                shops=shops,
+                customers=customers,
+                leak_per_s=leak_per_s,
+                store=cast("StoreKind", choice.value if choice else "single"),
+                crowd_events=int(crowd * events),
+                durability=durability.value,
+            ),
+            per_s=per_s or float("inf"),
+            mean_gap_s=mean_gap_s,
+            idle_timeout_s=idle_timeout_s,
+            keep=keep,
+            only=tuple(only or ()),
+        )
+        passed = _run(console, plan) and passed
+    sys.exit(0 if passed else 1)
+
+
+def _run(console: Console, plan: Plan) -> bool:
+    """Run a plan with its progress. Whether every promise was kept."""
+    console.print(f"seed {plan.seed}, {plan.size.store}")
     started_s = time.monotonic()
     result = uvloop.run(
         run(
@@ -79,7 +112,7 @@ def main(
         )
     )
     show(console, plan, result)
-    sys.exit(1 if result.verdict.wrong else 0)
+    return not result.verdict.wrong
 
 
 def show(console: Console, plan: Plan, result: Result) -> None:

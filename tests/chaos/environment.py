@@ -8,10 +8,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 from deploy.local.wait import until
 from deploy.sandbox import Sandbox, serve
@@ -21,10 +21,15 @@ from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
+from tests.chaos.cluster_store import ClusterStore
+from tests.chaos.crowd import Crowd
 from tests.chaos.load import TOPICS, ShopUnderLoad
+from tests.chaos.network import Network
 from tests.chaos.processes import ChildProcess, catches
 from tests.chaos.recorded_deliveries import RecordedDeliveries
+from tests.chaos.replicated import Durability
 from tests.chaos.rules import RULES
+from tests.chaos.sentinel_store import SentinelStore
 from tests.chaos.shim import build_shim
 from tests.chaos.store import ChaosStore
 from tests.support import canaries
@@ -33,6 +38,10 @@ from tests.support.wait import accepts
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 60.0
+
+
+AnyStore = ChaosStore | ClusterStore | SentinelStore
+StoreKind = Literal["single", "cluster", "sentinel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,9 @@ class Size:
     leak_per_s: float = 200.0  # fifty times Haravan's, so that a run takes minutes and not days
     webs: int = 2
     workers: int = 3
+    store: StoreKind = "single"
+    crowd_events: int = 0  # webhooks of paused shops, beside those of the others
+    durability: Durability = "replica"  # of a cluster and Sentinel; one server has `fsync`
 
 
 @dataclass(slots=True)
@@ -54,30 +66,43 @@ class Environment:
     folder: Path
     sandbox: Sandbox
     shops: list[ShopUnderLoad]
-    store: ChaosStore
+    store: AnyStore
     proxy: ChildProcess
     ports: dict[str, int]
     webs: list[ChildProcess]
     web_ports: list[int]
     workers: list[ChildProcess]
-    registry: ShopRepository
+    network: Network
+    crowd: Crowd = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.crowd = Crowd(self.size.crowd_events, self.urls, Random(0))
+
+    @property
+    def registry(self) -> ShopRepository:
+        """The shops as the store has them."""
+        return ShopRepository(self.store.redis, KeyRing((canaries.SECRET_KEY,)))
 
     @property
     def children(self) -> list[ChildProcess]:
-        return [*self.webs, *self.workers, self.proxy, self.store.child]
+        return [*self.webs, *self.workers, self.proxy]
 
     @property
     def logs(self) -> list[Path]:
         return sorted((self.folder / "logs").glob("*.log"))
 
     def urls(self) -> list[str]:
-        return [f"http://127.0.0.1:{port}/webhooks/haravan" for port in self.web_ports]
+        return [
+            f"http://{self.network.address(number)}:{port}/webhooks/haravan"
+            for number, port in enumerate(self.web_ports)
+        ]
 
     async def wait_until_ready(self, child: ChildProcess) -> bool:
         """Wait until a web process or worker that was just started does its work. False after the timeout."""
         if child in self.webs:
-            port = self.web_ports[self.webs.index(child)]
-            return await until(lambda: accepts(port), within_s=START_TIMEOUT_S, every_s=0.05)
+            number = self.webs.index(child)
+            port, host = self.web_ports[number], self.network.address(number)
+            return await until(lambda: accepts(port, host), within_s=START_TIMEOUT_S, every_s=0.05)
 
         async def has_handlers() -> bool:
             return catches(child.pid, signal.SIGUSR2)
@@ -91,19 +116,23 @@ class Environment:
 
 
 @asynccontextmanager
-async def running(folder: Path, size: Size, *, seed: int) -> AsyncIterator[Environment]:
+async def running(
+    folder: Path, size: Size, *, seed: int, network: Network | None = None
+) -> AsyncIterator[Environment]:
     """Start everything and connect the shops. At the end every process is stopped."""
     (folder / "logs").mkdir(parents=True)
     sandbox = Sandbox(leak_per_s=size.leak_per_s)
     shops = [_add_shop(sandbox, number, size, seed) for number in range(size.shops)]
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(serve(sandbox))
-        environment = _build(folder, size, sandbox, shops)
+        environment = _build(folder, size, sandbox, shops, network or Network())
         stack.push_async_callback(_stop_all, environment)
-        await environment.store.start()
-        stack.push_async_callback(environment.store.redis.aclose)
         await _start_proxy(environment, api.rpartition(":")[2])
+        await environment.store.start()
+        environment.store.connect()
+        stack.push_async_callback(environment.store.redis.aclose)
         await _connect_shops(environment)
+        await environment.crowd.connect(environment.registry)
         for child in (*environment.webs, *environment.workers):
             child.environ = {**child.environ, **_environ(environment, child)}
             await child.start()
@@ -115,6 +144,8 @@ async def running(folder: Path, size: Size, *, seed: int) -> AsyncIterator[Envir
         for number, shop in enumerate(environment.shops):
             url = environment.urls()[number % len(environment.webs)]
             await shop.handle.subscribe(url, verify_token=canaries.VERIFY_TOKEN, topics=TOPICS)
+        orgs = [shop.handle.org for shop in environment.shops]
+        environment.store.watch([*orgs, *environment.crowd.orgs])
         yield environment
 
 
@@ -144,27 +175,45 @@ def _add_shop(sandbox: Sandbox, number: int, size: Size, seed: int) -> ShopUnder
     return shop
 
 
-def _build(folder: Path, size: Size, sandbox: Sandbox, shops: list[ShopUnderLoad]) -> Environment:
+def _build(
+    folder: Path, size: Size, sandbox: Sandbox, shops: list[ShopUnderLoad], network: Network
+) -> Environment:
     logs = folder / "logs"
-    store = ChaosStore(folder, shim=build_shim(folder))
+    store = _build_store(folder, size, network)
     ports = [free_port() for _ in range(size.webs)]
     proxy = ChildProcess("proxy", (), {}, logs / "proxy.log")
     webs = [
-        ChildProcess(f"web{n}", [sys.executable, "-m", "service"], {"PORT": str(port)}, logs / f"web{n}.log")
+        ChildProcess(
+            f"web{n}",
+            [*network.prefix(n), sys.executable, "-m", "service"],
+            {"PORT": str(port), "HOST": network.address(n)},
+            logs / f"web{n}.log",
+        )
         for n, port in enumerate(ports)
     ]
     workers = [
-        ChildProcess(f"worker{n}", [sys.executable, "-m", "tests.chaos.worker"], {}, logs / f"worker{n}.log")
+        ChildProcess(
+            f"worker{n}",
+            [*network.prefix(n), sys.executable, "-m", "tests.chaos.worker"],
+            {},
+            logs / f"worker{n}.log",
+        )
         for n in range(size.workers)
     ]
-    registry = ShopRepository(store.redis, KeyRing((canaries.SECRET_KEY,)))
-    return Environment(size, folder, sandbox, shops, store, proxy, {}, webs, ports, workers, registry)
+    return Environment(size, folder, sandbox, shops, store, proxy, {}, webs, ports, workers, network)
+
+
+def _build_store(folder: Path, size: Size, network: Network) -> AnyStore:
+    if size.store == "single":
+        return ChaosStore(folder, shim=build_shim(folder))
+    kind = ClusterStore if size.store == "cluster" else SentinelStore
+    return kind(folder, durability=size.durability, network=network)
 
 
 def _environ(environment: Environment, child: ChildProcess) -> dict[str, str]:
     name = "web" if child in environment.webs else "worker"
     return {
-        "REDIS_URL": f"redis://127.0.0.1:{environment.ports[name]}/0",
+        **environment.store.environ(environment.ports, name),
         "HARAVAN_WEBHOOK_SECRETS": canaries.WEBHOOK_SECRET,
         "HARAVAN_VERIFY_TOKEN": canaries.VERIFY_TOKEN,
         "SECRET_KEY": canaries.SECRET_KEY,
@@ -175,7 +224,7 @@ def _environ(environment: Environment, child: ChildProcess) -> dict[str, str]:
 
 
 async def _start_proxy(environment: Environment, api_port: str) -> None:
-    targets = [f"web={environment.store.socket}", f"worker={environment.store.socket}", f"api={api_port}"]
+    targets = [*environment.store.proxy_targets(), f"api={api_port}@{environment.network.gateway}:0"]
     environment.proxy.command = [sys.executable, "-m", "tests.chaos.proxy", *targets]
     await environment.proxy.start(stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
     assert environment.proxy.process.stdout is not None
@@ -186,11 +235,13 @@ async def _connect_shops(environment: Environment) -> None:
     versions = Versions(environment.store.redis)
     for shop in environment.shops:
         org = OrgId(shop.handle.org)
-        address = f"http://127.0.0.1:{environment.ports['api']}/com"
+        address = f"http://{environment.network.gateway}:{environment.ports['api']}/com"
         await environment.registry.add(Shop(org, f"Cửa hàng {org}", "omni", address, shop.handle.token))
         await versions.publish(org, parse_rules(RULES), author="chaos", parent=0)
 
 
 async def _stop_all(environment: Environment) -> None:
-    for child in (*environment.webs, *environment.workers, environment.proxy, environment.store.child):
+    for child in (*environment.webs, *environment.workers):
         await child.stop(timeout_s=STOP_TIMEOUT_S if child in environment.workers else 5)
+    await environment.store.stop()
+    await environment.proxy.stop(timeout_s=5)

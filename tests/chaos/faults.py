@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -13,49 +14,61 @@ from redis.exceptions import RedisError
 
 from service.domain.customers.customer import OrgId
 from service.store.client import keys
-from tests.chaos.environment import Environment
+from tests.chaos.cluster_store import ClusterStore
+from tests.chaos.environment import AnyStore, Environment
 from tests.chaos.load import ShopUnderLoad
+from tests.chaos.network import Hosts
 from tests.chaos.processes import ChildProcess
+from tests.chaos.store import Fault
 from tests.support import canaries
 
 LEASE_S: Final = 15.0
+WORKER_STOPS: Final = frozenset(["SIGSTOP worker", "SIGSTOP after a permit", "SIGSTOP before a write"])
 
 
 class FaultSchedule:
     """Injects faults; `counts` says how often it injected each kind."""
 
     def __init__(
-        self, environment: Environment, rng: Random, *, report: Callable[[str], None] = lambda _: None
+        self,
+        environment: Environment,
+        rng: Random,
+        *,
+        only: Sequence[str] = (),  # kinds; all if there are none
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._environment = environment
         self._rng = rng
         self._report = report
         self._running: list[asyncio.Task[None]] = []
         self._tokens = 0
-        self._clock_offset_s = 0.0
         self._store_busy = asyncio.Lock()
         self.counts: Counter[str] = Counter()
         self.kinds: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "kill -9 web": self._kill_web,
             "kill -9 worker": self._kill_worker,
-            "kill -9 store": self._kill_store,
             "kill -9 everything": self._kill_everything,
             "SIGSTOP worker": lambda: self._stop_worker(None),
             "SIGSTOP after a permit": lambda: self._stop_worker(signal.SIGUSR1),
             "SIGSTOP before a write": lambda: self._stop_worker(signal.SIGUSR2),
-            "cut store | web": lambda: self._proxy("cut web"),
-            "cut store | worker": lambda: self._proxy("cut worker"),
             "cut API": lambda: self._proxy("cut api"),
-            "hold store | web": lambda: self._proxy(f"hold web {self._rng.uniform(0.3, 2):.1f}"),
-            "hold store | worker": lambda: self._proxy(f"hold worker {self._rng.uniform(0.3, 7):.1f}"),
             "hold API": lambda: self._proxy(f"hold api {self._rng.uniform(0.3, 4):.1f}"),
             "429 storm": self._storm,
             "foreign calls": self._foreign_calls,
             "token expires": self._expire_token,
             "clock step Haravan": self._step_haravan,
         }
-        if environment.store.shim is not None:
-            self.kinds["clock step store"] = self._step_store
+        of_store = environment.store.faults(rng, environment.command_proxy)
+        if isinstance(environment.network, Hosts):
+            of_store |= self._of_hosts(environment.network, environment.store)
+        self.kinds |= {kind: partial(self._happen_to_store, fault) for kind, fault in of_store.items()}
+        self._of_store = frozenset([*of_store, "kill -9 everything"])
+        if unknown := set(only) - self.kinds.keys():
+            raise ValueError(
+                f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(self.kinds)}"
+            )
+        if only:
+            self.kinds = {kind: self.kinds[kind] for kind in only}
 
     def start_base_faults(self) -> None:
         """Faults of the whole run: 5 % of calls answer 5xx, 2 % do not answer, half of both after taking effect."""
@@ -74,11 +87,14 @@ class FaultSchedule:
         """
         order = [kind for kind in self.kinds if kind != "SIGSTOP worker"]  # the precise stops show more
         self._rng.shuffle(order)
-        order.sort(key=lambda kind: not kind.startswith("SIGSTOP"))  # they take longest
-        again = [kind for kind in self.kinds if not (is_short and kind.startswith("SIGSTOP"))]
+        order.sort(key=lambda kind: kind not in WORKER_STOPS)  # they take longest
+        again = [kind for kind in self.kinds if not (is_short and kind in WORKER_STOPS)] or list(self.kinds)
         while order or not load_ended.is_set():
             kind = order.pop(0) if order else self._rng.choice(again)
             await asyncio.sleep(self._rng.expovariate(1) * mean_gap_s)
+            if kind in self._of_store:
+                async with self._store_busy:  # one at a time, each on a store that has recovered
+                    pass
             self.counts[kind] += 1
             self._report(kind)
             task = asyncio.create_task(self.kinds[kind](), name=kind)
@@ -99,9 +115,10 @@ class FaultSchedule:
         if worker is not None:
             await self._kill_and_start(worker)
 
-    async def _kill_store(self) -> None:
+    async def _happen_to_store(self, fault: Fault) -> None:
         async with self._store_busy:
-            await self._environment.store.kill(away_s=self._rng.uniform(0, 1.5))
+            await fault()
+            await self._environment.store.recover()
 
     async def _kill_everything(self) -> None:
         """Like a power failure, except for the page cache."""
@@ -109,10 +126,52 @@ class FaultSchedule:
         async with self._store_busy:
             for child in idle:
                 child.busy = True
-            await asyncio.gather(*(child.kill() for child in idle), self._environment.store.child.kill())
-            await self._environment.store.start()
-            for child in idle:
-                await self._start(child)
+            await asyncio.gather(*(child.kill() for child in idle), self._environment.store.kill_all())
+            await self._environment.store.restart_all()
+            await asyncio.gather(*(self._start(child) for child in idle))
+
+    def _of_hosts(self, network: Hosts, store: AnyStore) -> dict[str, Fault]:
+        """The faults of hosts."""
+        assert isinstance(store, ClusterStore)
+
+        async def cut() -> None:
+            network.cut(self._rng.randrange(network.hosts))
+            await asyncio.sleep(self._rng.uniform(0.5, 10))
+            network.join()
+
+        async def separate() -> None:
+            network.separate(*self._rng.sample(range(network.hosts), 2))
+            await asyncio.sleep(self._rng.uniform(0.5, 10))
+            network.join()
+
+        async def kill() -> None:
+            await self._kill_host(self._rng.randrange(network.hosts), store)
+
+        return {"host cut off": cut, "two hosts cut from each other": separate, "kill -9 host": kill}
+
+    async def _kill_host(self, host: int, store: ClusterStore) -> None:
+        """Everything on a host dies, and is back after up to 8 s: often after its servers were replaced."""
+        environment = self._environment
+        idle = [
+            child
+            for children in (environment.webs, environment.workers)
+            for number, child in enumerate(children)
+            if number % environment.network.hosts == host and not child.busy
+        ]
+        for child in idle:
+            child.busy = True
+        servers = [number for number in range(len(store.servers)) if store.host_of(number) == host]
+        for number in servers:
+            store.kill(number)
+        if host == 0:
+            store.queue.kill()
+        await asyncio.gather(*(child.kill() for child in idle))
+        await asyncio.sleep(self._rng.uniform(0, 8))
+        if host == 0:
+            await store.restart_queue()
+        for number in servers:
+            await store.restart(number)
+        await asyncio.gather(*(self._start(child) for child in idle))
 
     async def _kill_and_start(self, child: ChildProcess) -> None:
         child.busy = True
@@ -160,12 +219,6 @@ class FaultSchedule:
 
     async def _step_haravan(self) -> None:
         self._environment.sandbox.advance(self._rng.choice([2, 30, 600]))
-
-    async def _step_store(self) -> None:
-        shim = self._environment.store.shim
-        if shim is not None:
-            self._clock_offset_s += self._rng.choice([-20, -5, 5, 20])
-            shim.move_clock(self._clock_offset_s)
 
     def _shop(self) -> ShopUnderLoad:
         return self._rng.choice(self._environment.shops)

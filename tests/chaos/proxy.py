@@ -1,6 +1,7 @@
 """A process between the service and its peers that can cut and hold connections: `python -m tests.chaos.proxy`.
 
-Arguments are `NAME=TARGET`, the target a port of 127.0.0.1 or a socket's path. It writes one line of JSON, name ->
+Arguments are `NAME=TARGET`, the target a port of 127.0.0.1 or a socket's path, or `NAME=TARGET@ADDRESS:PORT` to listen
+there and not on any free port. It writes one line of JSON, name ->
 port, and then executes lines on stdin: `cut NAME` ends every connection in the middle of its data,
 `hold NAME SECONDS` lets nothing through for that time. It ends with its stdin.
 """
@@ -75,7 +76,9 @@ class Gate:
     """One target, and every connection to it."""
 
     def __init__(self, target: str) -> None:
-        self._target = target
+        self._target, _, where = target.partition("@")
+        host, _, port = where.partition(":")
+        self._address = (host or "127.0.0.1", int(port or 0))
         self.sides: set[Side] = set()
         self.holds = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,7 +86,8 @@ class Gate:
     async def open(self) -> int:
         """Listen; the port."""
         listening = socket.socket(proto=socket.IPPROTO_TCP)
-        listening.bind(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(self._address)
         await asyncio.get_running_loop().create_server(self._accept, sock=listening)
         port: int = listening.getsockname()[1]
         return port

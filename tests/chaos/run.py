@@ -16,11 +16,13 @@ from random import Random
 from tests.chaos.environment import STOP_TIMEOUT_S, Environment, Size, running
 from tests.chaos.faults import FaultSchedule, switch_targets
 from tests.chaos.load import Load
+from tests.chaos.network import Network
 from tests.chaos.on_call import OnCall
 from tests.chaos.verdict import Verdict, check_promises
 
 MAX_PENDING = 600  # pending deliveries for each shop: more would only be late
 LONG_RUN = 20_000  # events
+MAX_AHEAD = 0.02  # of their events that the shops may be ahead of the crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Plan:
     mean_gap_s: float = 3.0
     idle_timeout_s: float = 120.0
     keep: bool = False
+    only: tuple[str, ...] = ()  # kinds of faults; all if there are none
 
 
 @dataclass(slots=True)
@@ -47,16 +50,18 @@ class Result:
     folder: Path
 
 
-async def run(plan: Plan, *, report: Callable[[str], None] = lambda _: None) -> Result:
-    """Run it. Its folder is deleted if nothing was wrong, unless the plan keeps it."""
+async def run(
+    plan: Plan, *, report: Callable[[str], None] = lambda _: None, network: Network | None = None
+) -> Result:
+    """Run it, on loopback unless there is a network. Its folder is deleted if nothing was wrong, unless the plan keeps it."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    result = await _run(plan, folder / "run", report)
+    result = await _run(plan, folder / "run", report, network)
     if not result.verdict.wrong and not plan.keep:
         shutil.rmtree(folder)
     return result
 
 
-async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Result:
+async def _run(plan: Plan, folder: Path, report: Callable[[str], None], network: Network | None) -> Result:
     began = time.monotonic()
     seconds: dict[str, float] = {}
 
@@ -64,9 +69,9 @@ async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Resul
         seconds[name] = time.monotonic() - began - sum(seconds.values())
         report(f"{name}: {seconds[name]:.1f} s")
 
-    async with running(folder, plan.size, seed=plan.seed) as environment:
+    async with running(folder, plan.size, seed=plan.seed, network=network) as environment:
         lap("start")
-        schedule = FaultSchedule(environment, Random(plan.seed), report=report)
+        schedule = FaultSchedule(environment, Random(plan.seed), only=plan.only, report=report)
         switching = asyncio.create_task(switch_targets(environment, Random(plan.seed + 1)))
         try:
             await _run_load_and_faults(plan, environment, schedule, report)
@@ -83,7 +88,8 @@ async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Resul
         verdict = await check_promises(environment)
         if not is_idle:
             verdict.wrong.append(f"not idle after {plan.idle_timeout_s:.0f} s: {on_call.remaining}")
-        verdict.figures["events"] = sum(shop.deliveries.pushed for shop in environment.shops)
+        pushed = sum(shop.deliveries.pushed for shop in environment.shops)
+        verdict.figures["events"] = pushed + environment.crowd.posted
         lap("verdict")
         await _stop(environment, verdict)
         lap("end")
@@ -114,18 +120,29 @@ async def _load(
 ) -> None:
     """Act until the shops have sent as many webhooks as the plan says, with a bounded number of them pending."""
     load, started_s, reported_s = Load(environment.shops, Random(plan.seed + 2)), time.monotonic(), 0.0
-    while (pushed := sum(shop.deliveries.pushed for shop in environment.shops)) < plan.events:
+    crowd = environment.crowd
+    posting = asyncio.create_task(crowd.post())
+    events = plan.events - crowd.events
+    while (
+        pushed := sum(shop.deliveries.pushed for shop in environment.shops)
+    ) < events or not posting.done():
         elapsed = time.monotonic() - started_s
         if elapsed - reported_s > 10:
             reported_s = elapsed
-            report(f"{pushed:,} of {plan.events:,} events, {pushed / elapsed:,.0f}/s")
+            total = pushed + crowd.posted
+            report(f"{total:,} of {plan.events:,} events, {total / elapsed:,.0f}/s")
         pending = sum(shop.deliveries.pending for shop in environment.shops)
-        if pending > MAX_PENDING * len(environment.shops) or pushed > plan.per_s * elapsed:
+        is_ahead = pushed >= events or (
+            crowd.events > 0 and pushed / events > crowd.posted / crowd.events + MAX_AHEAD
+        )
+        is_full = pending > MAX_PENDING * len(environment.shops)
+        if is_full or is_ahead or pushed > plan.per_s * elapsed:
             await asyncio.sleep(0.01)
             continue
         for _ in range(20):
             load.step()
         await asyncio.sleep(0)
+    await posting
     load.announce_all()
     load_ended.set()
 

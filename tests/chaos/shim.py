@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("shim.c")
@@ -45,13 +46,18 @@ def unavailable_reason() -> str:
 
 def build_shim(folder: Path) -> Shim | None:
     """Compile the shim into `folder`; None if that is not possible."""
+    return next(iter(build_shims(folder, [folder / "shim.page"])), None)
+
+
+def build_shims(folder: Path, pages: Sequence[Path]) -> list[Shim]:
+    """Compile the shim into `folder`, and control it by each of these pages; nothing if that is not possible."""
     compiler = shutil.which("cc")
     if unavailable_reason() or compiler is None:
-        return None
+        return []
     library = folder / "shim.so"
     compiled = subprocess.run(  # noqa: S603
         [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"],
         capture_output=True,
         check=False,
     )
-    return Shim(library, folder / "shim.page") if compiled.returncode == 0 else None
+    return [Shim(library, page) for page in pages] if compiled.returncode == 0 else []

@@ -49,15 +49,29 @@ async def check_promises(environment: Environment) -> Verdict:
     await _check_dead_letters(environment, verdict)
     _check_writes(environment, verdict)
     _check_logs(environment, verdict)
-    verdict.add("processes that died", [death for child in environment.children for death in child.deaths])
+    deaths = [death for child in environment.children for death in child.deaths]
+    verdict.add("processes that died", deaths + environment.store.deaths())
+    if (watch := environment.store.generations) is not None:
+        verdict.figures["generations read and confirmed"] = watch.confirmed
+        verdict.add("generations that went back", watch.went_back)
     return verdict
 
 
 async def _check_deliveries(environment: Environment, verdict: Verdict) -> None:
     sent = [shop.deliveries for shop in environment.shops]
-    verdict.figures["deliveries answered 200"] = sum(shop.acknowledged.total() for shop in sent)
-    verdict.figures["deliveries answered otherwise"] = sum(shop.refused.total() for shop in sent)
-    verdict.add("acknowledged and lost", await lost_deliveries(environment.store.redis, environment.shops))
+    crowd, redis = environment.crowd, environment.store.redis
+    of_crowd = sum(map(len, crowd.acknowledged.values()))
+    verdict.figures["deliveries answered 200"] = sum(shop.acknowledged.total() for shop in sent) + of_crowd
+    if of_crowd:
+        verdict.figures["of those, of paused shops"] = of_crowd
+    verdict.figures["deliveries answered otherwise"] = (
+        sum(shop.refused.total() for shop in sent) + crowd.refused.total()
+    )
+    lost = await lost_deliveries(redis, environment.shops)
+    for org, acknowledged in crowd.acknowledged.items():
+        recorded = await count_recorded(redis, org)
+        lost += [f"{org} {signature[:12]}" for signature in acknowledged if not recorded[signature]]
+    verdict.add("acknowledged and lost", lost)
 
 
 async def lost_deliveries(redis: RedisClient, shops: Sequence[ShopUnderLoad]) -> list[str]:
@@ -147,7 +161,7 @@ def _check_writes(environment: Environment, verdict: Verdict) -> None:
 
 
 def _check_logs(environment: Environment, verdict: Verdict) -> None:
-    pids = [child.pid for child in environment.children]
+    pids = [*(child.pid for child in environment.children), *environment.store.pids()]
     leaks = canaries.find_in_logs(environment.logs) + canaries.find_in_arguments(pids)
     verdict.add("secrets and personal data that leaked", leaks)
     verdict.add("bugs logged", _log_lines(environment, *BUGS))

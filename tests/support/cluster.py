@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from service.store.servers.address import Endpoint
 from service.store.servers.connection import Connection, ConnectionOptions, pack_command
 from tests.support.valkey import Fsync, ValkeyServer
-from tests.support.wait import wait_until
+from tests.support.wait import LOOPBACK, wait_until
 
 SHARDS: Final = 3
 SLOTS: Final = 16_384
@@ -26,7 +26,13 @@ class ValkeyCluster:
     """Six servers. Shard n has the servers n (its first primary) and n + 3. They end with this process."""
 
     def __init__(
-        self, folder: Path, *, fsync: Fsync | None = None, replicas: int = 1, **options: str
+        self,
+        folder: Path,
+        *,
+        fsync: Fsync | None = None,
+        replicas: int = 1,
+        host_of: Callable[[int], str] = lambda _: LOOPBACK,
+        **options: str,
     ) -> None:
         self.servers: list[ValkeyServer] = []
         for number in range(SHARDS * (1 + replicas)):
@@ -39,7 +45,11 @@ class ValkeyCluster:
                 "repl_diskless_sync_delay": "0",
                 **options,
             }
-            self.servers.append(ValkeyServer(path, fsync=fsync, on_port=True, cluster=True, **node_options))
+            self.servers.append(
+                ValkeyServer(
+                    path, fsync=fsync, on_port=True, cluster=True, host=host_of(number), **node_options
+                )
+            )
 
     @property
     def ports(self) -> list[int]:
@@ -49,7 +59,7 @@ class ValkeyCluster:
     @property
     def url(self) -> str:
         """The address of the cluster, with all servers."""
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return "redis+cluster://" + ",".join(f"{server.host}:{server.port}" for server in self.servers)
 
     async def start(self) -> None:
         """Start all servers, assign the slots, and wait until each server knows all others."""
@@ -58,7 +68,7 @@ class ValkeyCluster:
         await asyncio.gather(*(self._until(number, self._answers) for number in range(len(self.servers))))
         for number in range(len(self.servers)):
             await self.ask(number, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            await self.ask(number, "CLUSTER", "MEET", "127.0.0.1", self.ports[0])
+            await self.ask(number, "CLUSTER", "MEET", self.servers[0].host, self.ports[0])
         for shard in range(SHARDS):
             first, last = shard * SLOTS // SHARDS, (shard + 1) * SLOTS // SHARDS - 1
             await self.ask(shard, "CLUSTER", "ADDSLOTSRANGE", first, last)
@@ -70,22 +80,23 @@ class ValkeyCluster:
     async def wait_until_complete(self) -> None:
         """Wait until every server knows all others, all slots are served, and all replicas are in sync."""
 
-        async def is_complete(number: int) -> bool:
-            info = _fields(await self.ask(number, "CLUSTER", "INFO"))
-            replication = _fields(await self.ask(number, "INFO", "replication"))
-            return (
-                info["cluster_state"] == "ok"
-                and info["cluster_known_nodes"] == str(len(self.servers))
-                and info["cluster_size"] == str(SHARDS)
-                and replication.get("master_link_status", "up") == "up"
-            )
+        await asyncio.gather(*(self._until(number, self.is_complete) for number in range(len(self.servers))))
 
-        await asyncio.gather(*(self._until(number, is_complete) for number in range(len(self.servers))))
+    async def is_complete(self, number: int) -> bool:
+        """Whether this server knows all others, and is a primary with all its replicas or a replica in sync."""
+        info = _fields(await self.ask(number, "CLUSTER", "INFO"))
+        replication = _fields(await self.ask(number, "INFO", "replication"))
+        return (
+            info["cluster_state"] == "ok"
+            and info["cluster_known_nodes"] == str(len(self.servers))
+            and info["cluster_size"] == str(SHARDS)
+            and replication.get("master_link_status", "up") == "up"
+        )
 
     async def ask(self, number: int, *command: Any, timeout_s: float = 30) -> Any:
         """The reply of one server, over a connection of its own."""
         connection = await Connection.open(
-            Endpoint("127.0.0.1", self.ports[number]), ConnectionOptions(timeout_s, timeout_s)
+            Endpoint(self.servers[number].host, self.ports[number]), ConnectionOptions(timeout_s, timeout_s)
         )
         try:
             return await connection.send(pack_command(*command))
@@ -114,7 +125,17 @@ class ValkeyCluster:
         await self.ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
         await self.ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
         while names := await self.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, batch):
-            await self.ask(source, "MIGRATE", "127.0.0.1", self.ports[target], "", 0, 30_000, "KEYS", *names)
+            await self.ask(
+                source,
+                "MIGRATE",
+                self.servers[target].host,
+                self.ports[target],
+                "",
+                0,
+                30_000,
+                "KEYS",
+                *names,
+            )
         for number in (target, source):
             await self.ask(number, "CLUSTER", "SETSLOT", slot, "NODE", ids[target])
 

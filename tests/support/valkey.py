@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -13,7 +13,7 @@ from typing import Final, Literal
 from deploy.local.supervisor import die_with_parent
 from deploy.local.valkey import server_executable
 from tests.support.ports import free_port
-from tests.support.wait import wait_for_address
+from tests.support.wait import LOOPBACK, wait_for_address
 
 CLUSTER_BUS_OFFSET: Final = 10_000  # Valkey's own
 Fsync = Literal["always", "everysec", "no"]
@@ -56,29 +56,40 @@ class ValkeyServer:
         fsync: Fsync | None = None,
         on_port: bool = False,
         cluster: bool = False,
+        host: str = LOOPBACK,
         **options: str,
     ) -> None:
+        self.host = host
+        self.prefix: Sequence[str] = ()  # of the command, such as `ip netns exec NAME`
+        self.log = Path(os.devnull)  # what it prints
+        self.config: Path | None = None  # a file that the server may rewrite
+        self.environ: Mapping[str, str] = {}  # further variables
         self.port = free_port(partner_offset=CLUSTER_BUS_OFFSET) if on_port or cluster else 0
         # not in `folder`: the path of a socket has at most 107 bytes
         self._socket = Path("/tmp") / f"tagger-test-{os.getpid()}-{next(_numbers)}.sock"  # noqa: S108
         options |= {"cluster_enabled": "yes"} if cluster else {}
+        options |= {} if host == LOOPBACK else {"bind": host, "protected_mode": "no"}
         socket = None if on_port else self._socket
         self._command = valkey_command(folder, socket=socket, port=self.port, fsync=fsync, **options)
-        self.url = f"redis://127.0.0.1:{self.port}/0" if on_port else f"unix://{self._socket}"
+        self.url = f"redis://{host}:{self.port}/0" if on_port else f"unix://{self._socket}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
         """Start it without waiting for it."""
-        self.process = subprocess.Popen(  # noqa: S603
-            self._command,
-            stdout=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509  # it calls one C function
-        )
+        program, *arguments = self._command
+        config = [] if self.config is None else [str(self.config)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603
+                [*self.prefix, program, *config, *arguments],
+                stdout=log,
+                env={**os.environ, **self.environ},
+                preexec_fn=die_with_parent(),  # noqa: PLW1509  # it calls one C function
+            )
 
     def start(self) -> None:
         """Start it and wait until it accepts connections. This blocks the event loop."""
         self.launch()
-        wait_for_address(self.port if self.url.startswith("redis:") else self._socket)
+        wait_for_address(self.port if self.url.startswith("redis:") else self._socket, host=self.host)
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the running server."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 TIMEOUT_S: Final = 60.0  # a busy machine starts a server slowly
+CONNECT_TIMEOUT_S: Final = 1.0
+LOOPBACK: Final = "127.0.0.1"
 
 
 async def wait_until(
@@ -27,23 +29,24 @@ async def wait_for_port(port: int, *, timeout_s: float = TIMEOUT_S) -> None:
     await wait_until(lambda: accepts(port), timeout_s=timeout_s, interval_s=0.05)
 
 
-async def accepts(port: int) -> bool:
+async def accepts(port: int, host: str = LOOPBACK) -> bool:
     """Whether a server accepts connections on this port."""
-    return _accepts(port)
+    return _accepts(port, host)
 
 
-def wait_for_address(address: int | Path, *, timeout_s: float = TIMEOUT_S) -> None:
+def wait_for_address(address: int | Path, *, host: str = LOOPBACK, timeout_s: float = TIMEOUT_S) -> None:
     """Wait until a server accepts connections on this port or Unix socket. Blocks; raises TimeoutError."""
     end = time.monotonic() + timeout_s
-    while not _accepts(address):
+    while not _accepts(address, host):
         if time.monotonic() > end:
             raise TimeoutError(f"no server accepts connections on {address}")
         time.sleep(0.01)
 
 
-def _accepts(address: int | Path) -> bool:
+def _accepts(address: int | Path, host: str) -> bool:
     if isinstance(address, int):
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", address)) == 0
+            probe.settimeout(CONNECT_TIMEOUT_S)  # a host that is cut off answers nothing
+            return probe.connect_ex((host, address)) == 0
     with socket.socket(socket.AF_UNIX) as probe:  # the file of a socket exists before the server listens
         return probe.connect_ex(str(address)) == 0

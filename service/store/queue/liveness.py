@@ -38,14 +38,22 @@ class Liveness:
         try:
             while True:
                 servers = {client.endpoint: client.server for client in await self._redis.servers()}
+                for endpoint in [endpoint for endpoint in subscriptions if endpoint not in servers]:
+                    await cancel_and_wait(subscriptions.pop(endpoint))
                 for endpoint, server in servers.items():
-                    if endpoint not in subscriptions or subscriptions[endpoint].done():
+                    if endpoint not in subscriptions:
                         subscriptions[endpoint] = asyncio.create_task(self._stay_subscribed(server))
-                await asyncio.wait(
+                lost, _ = await asyncio.wait(
                     subscriptions.values(), timeout=SERVERS_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
                 )
-                if all(subscriptions[endpoint].done() for endpoint in servers):
-                    await asyncio.gather(*(subscriptions[endpoint] for endpoint in servers))
+                if lost == set(subscriptions.values()):
+                    await asyncio.gather(*lost)
+                for endpoint in [endpoint for endpoint, task in subscriptions.items() if task in lost]:
+                    error = subscriptions.pop(endpoint).exception()
+                    if isinstance(error, NoPermissionError):
+                        raise error
+                if lost:  # a server that is away is not asked without a pause
+                    await asyncio.sleep(SERVERS_INTERVAL_S)
         except NoPermissionError:
             self._announced.set()
         finally:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
 
 from service.domain.customers.customer import OrgId
 from service.runtime.tasks import cancel_and_wait
@@ -13,6 +17,7 @@ from service.store.client.connection import connect
 from service.store.queue.lease import LeaseManager
 from service.store.queue.liveness import Liveness
 from service.store.queue.rate_limiter import RateLimiter
+from tests.support.valkey import ValkeyServer
 from tests.support.wait import wait_until
 
 ORG = OrgId("1000000001")
@@ -27,6 +32,10 @@ async def process(redis: RedisClient) -> AsyncIterator[LeaseManager]:
     yield LeaseManager(redis, rate_limiter=RateLimiter(redis), process_channel=liveness.channel)
     await cancel_and_wait(subscription)
     await wait_until(lambda: has_no_subscriber(redis, liveness.channel))
+
+
+async def has_subscriber(redis: RedisClient, channel: str) -> bool:
+    return not await has_no_subscriber(redis, channel)
 
 
 async def has_no_subscriber(redis: RedisClient, channel: str) -> bool:
@@ -96,3 +105,32 @@ async def test_a_user_without_the_permission_to_subscribe_gets_leases_that_expir
     assert await leases.acquire(ORG, token="second") is None
     await silent.aclose()
     await redis.acl_deluser("silent")
+
+
+async def test_a_server_that_is_away_is_not_asked_again_without_a_pause(
+    redis: RedisClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.queue.liveness.SERVERS_INTERVAL_S", 60.0)
+    second = ValkeyServer(tmp_path)
+    second.start()
+    looks = 0
+
+    class TwoServers:
+        async def servers(self) -> list[Any]:
+            nonlocal looks
+            looks += 1
+            return [*await redis.servers(), *await other.servers()]
+
+    async with connect(second.url) as other:
+        liveness = Liveness(cast("Any", TwoServers()))
+        subscription = asyncio.create_task(liveness.announce())
+        await wait_until(lambda: has_subscriber(redis, liveness.channel))
+        await wait_until(lambda: has_subscriber(other, liveness.channel))
+
+        second.kill()
+        for _ in range(200):
+            await redis.ping()
+
+        assert looks == 1
+        assert not subscription.done()
+        await cancel_and_wait(subscription)

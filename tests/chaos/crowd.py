@@ -1,0 +1,87 @@
+"""Webhooks of shops that are paused: they cost little, so that a run with a store of several servers has many of them.
+
+Nobody processes their customers, so they only show what an acknowledgement is worth. Each connection posts as fast as it is
+answered, to one web process until that one breaks off, then to any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from random import Random
+from typing import Final
+from urllib.parse import urlsplit
+
+from deploy.sandbox.webhooks.signature import sign
+from service.domain.customers import OrgId
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
+from tests.support import canaries
+
+FIRST_ORG: Final = 1_000_100_001
+SHOPS: Final = 8  # their partitions are on all servers of a cluster
+CONNECTIONS: Final = 24  # of each shop
+CUSTOMERS: Final = 1_000  # of each shop
+TIMEOUT_S: Final = 5.0  # Haravan waits 5 s
+PAUSE_S: Final = 0.1  # after another answer than 200
+
+
+class Crowd:
+    """Posts until it has posted `events`. `posted` counts all, `acknowledged` has the signatures of those answered 200."""
+
+    def __init__(self, events: int, urls: Callable[[], list[str]], rng: Random) -> None:
+        self.events = events
+        self.orgs = [OrgId(str(FIRST_ORG + number)) for number in range(SHOPS)] if events else []
+        self.posted = 0
+        self.acknowledged: defaultdict[OrgId, set[str]] = defaultdict(set)
+        self.refused: Counter[int] = Counter()  # other answers by status; 0 = none
+        self._urls = urls
+        self._rng = rng
+
+    async def connect(self, registry: ShopRepository) -> None:
+        """Add the shops."""
+        for org in self.orgs:
+            await registry.add(Shop(org, f"Cửa hàng {org}", "omni", "http://127.0.0.1:9/com", "of-no-shop"))
+            await registry.pause(org, reason="manual", by="chaos")
+
+    async def post(self) -> None:
+        """Post everything."""
+        await asyncio.gather(*(self._post_for(org) for org in self.orgs for _ in range(CONNECTIONS)))
+
+    async def _post_for(self, org: OrgId) -> None:
+        while self.posted < self.events:
+            url = urlsplit(self._rng.choice(self._urls()))
+            try:
+                reader, writer = await asyncio.open_connection(url.hostname, url.port)
+            except OSError:
+                await asyncio.sleep(PAUSE_S)
+                continue
+            try:
+                while self.posted < self.events:
+                    await self._post(org, reader, writer)
+            except (OSError, EOFError, ValueError):  # a timeout is an OSError
+                self.refused[0] += 1
+            finally:
+                writer.close()
+
+    async def _post(self, org: OrgId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.posted += 1
+        body = b'{"id":%d,"note":"%d"}' % (1 + self.posted % CUSTOMERS, self.posted)
+        signature = sign(body, canaries.WEBHOOK_SECRET)
+        head = (
+            "POST /webhooks/haravan HTTP/1.1\r\nHost: chaos\r\nContent-Type: application/json\r\n"
+            f"X-Haravan-Topic: customers/update\r\nX-Haravan-Org-Id: {org}\r\n"
+            f"X-Haravan-HmacSha256: {signature}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        async with asyncio.timeout(TIMEOUT_S):
+            answer = await reader.readuntil(b"\r\n\r\n")
+            length = answer.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            await reader.readexactly(int(length))
+        status = int(answer[9:12])
+        if status == 200:
+            self.acknowledged[org].add(signature)
+        else:
+            self.refused[status] += 1
+            await asyncio.sleep(PAUSE_S)

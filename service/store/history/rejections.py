@@ -102,16 +102,16 @@ async def load_webhook_report(redis: RedisClient, orgs: Sequence[OrgId]) -> Webh
 
     What a server has that is away is left out. Raises redis' errors if no server answers.
     """
-    asked: list[OrgId | str] = ["-", UNKNOWN_SHOP, *(org for org in orgs for _ in range(2))]
+    asked: list[str] = ["-", UNKNOWN_SHOP, *(org for org in orgs for _ in range(2))]
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.shop("-", "rejections"))
         pipe.hgetall(keys.shop(UNKNOWN_SHOP, "orgs"))
         for org in orgs:
             queue_shop_webhooks(pipe, org)
         replies = await pipe.execute(raise_on_error=False, patience_s=SKIP_S)
-    loaded: dict[OrgId | str, list[Any]] = {}
-    for org, reply in without_away(asked, replies):
-        loaded.setdefault(org, []).append(reply)
+    loaded: dict[str, list[Any]] = {}
+    for name, reply in without_away(asked, replies):
+        loaded.setdefault(name, []).append(reply)
     [unattributed], [unknown] = loaded.pop("-", [{}]), loaded.pop(UNKNOWN_SHOP, [{}])
     configured = set(orgs)
     return WebhookReport(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -118,7 +118,7 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
     return TracingMiddleware(app) if is_tracing() else app
 
 
-async def _nothing() -> None:
+async def _nothing(_: Collection[int]) -> None:
     """A process without webhooks has no cache to load again."""
 
 

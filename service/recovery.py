@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -20,7 +20,7 @@ from service.store.shops import ShopRepository
 ALERT_INTERVAL_S: Final = 60.0  # between two attempts to raise the same alert
 
 
-async def _no_reload() -> None:
+async def _no_reload(_: Collection[int]) -> None:
     """The workers have no cache of shops."""
 
 
@@ -28,22 +28,22 @@ async def _no_reload() -> None:
 class Recovery:
     """Repairs what a change of the store may have broken. May be executed twice, and by several processes.
 
-    `seed` creates what the environment names. `reload` loads caches of the store again.
+    `seed` creates what the environment names, and `reload` loads caches again, as far as it is in these partitions.
     """
 
     redis: RedisClient
     shops: ShopRepository
     alerts: Alerts
-    seed: Callable[[], Awaitable[object]]
-    reload: Callable[[], Awaitable[None]] = _no_reload
+    seed: Callable[[Collection[int]], Awaitable[object]]
+    reload: Callable[[Collection[int]], Awaitable[None]] = _no_reload
 
     async def __call__(self, change: StoreChange) -> None:
         """Seed, request a reconcile of every shop from before the change, keep it for the doctor, and alert."""
-        await self.seed()
+        await self.seed(change.partitions)
         orgs = await self.shops.orgs(change.partitions)
         if change.since_ms:
             await nightly.request_reconciles(self.redis, orgs, since_ms=change.since_ms)
-        await self.reload()
+        await self.reload(change.partitions)
         if change.kind in ("emptied", "rewound"):
             loss = StoreLoss(change.kind, int(time.time() * 1000), change.since_ms, shops=len(orgs))
             await store_changes.save(self.redis, loss, partition=min(change.partitions))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import structlog
 
 from service.domain.customers import OrgId
@@ -12,6 +14,7 @@ from service.locales import translator_for
 from service.runtime import read_text
 from service.sentence import Sentence
 from service.settings import Settings
+from service.store.client import keys
 from service.store.rules import Version, Versions, check_currency
 from service.store.shops import Shop, ShopRepository, dialect_of
 
@@ -89,8 +92,18 @@ async def seed(settings: Settings, shops: ShopRepository, versions: Versions) ->
     return shop
 
 
-async def seed_or_log(settings: Settings, shops: ShopRepository, versions: Versions) -> None:
-    """Seed shop and rules. Logs what the environment has wrong instead of raising it. Raises redis' errors."""
+async def seed_or_log(
+    settings: Settings,
+    shops: ShopRepository,
+    versions: Versions,
+    partitions: Collection[int],
+) -> None:
+    """Seed shop and rules if the shop is in one of these partitions: the server of another one may be away.
+
+    Logs what the environment has wrong instead of raising it. Raises redis' errors.
+    """
+    if keys.partition_of(settings.org_id) not in partitions:
+        return
     try:
         await seed(settings, shops, versions)
     except TaggerError as exc:

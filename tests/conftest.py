@@ -15,11 +15,8 @@ from tests.support.valkey import valkey
 PROPERTY_SUITES = frozenset({"model", "reference", "fuzz"})
 
 
-CLUSTER_SUITES = ("tests/store", "tests/ingest", "tests/workers")
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--store cluster`: the tests of the store, of ingest and of the workers run against a cluster of Valkey."""
+    """`--store cluster`: all tests run against a cluster of Valkey."""
     parser.addoption("--store", choices=("server", "cluster"), default="server", help="what REDIS_URL is")
 
 
@@ -29,8 +26,6 @@ def pytest_configure(config: pytest.Config) -> None:
     A run without slow tests repeats the same examples, so that a failure comes from a change. Any other run looks for
     new ones.
     """
-    if config.getoption("--store") == "cluster" and config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(config.rootpath / suite) for suite in CLUSTER_SUITES]
     if config.getoption("--hypothesis-profile"):
         return
     settings.register_profile("new", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -24,8 +24,8 @@ KEY = "0123456789abcdef" * 2
 
 
 @pytest.fixture
-def settings(redis_url: str) -> Settings:
-    return read_settings({"REDIS_URL": redis_url, "SECRET_KEY": KEY})
+def settings(redis_url: str, queue_url: str) -> Settings:
+    return read_settings({"REDIS_URL": redis_url, "QUEUE_URL": queue_url, "SECRET_KEY": KEY})
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ from service.settings import read_settings
 from tests.test_cpu_pool import who
 
 async def main():
-    pid, *_ = await CpuPool(read_settings({"REDIS_URL": sys.argv[1]})).run(who)
+    pid, *_ = await CpuPool(read_settings({"REDIS_URL": sys.argv[1], "QUEUE_URL": sys.argv[2]})).run(who)
     print(pid, flush=True)
     await asyncio.sleep(600)
 
@@ -193,12 +193,14 @@ if __name__ == "__main__":
 """
 
 
-async def test_the_process_ends_if_its_parent_is_killed(redis_url: str, tmp_path: Path) -> None:
+async def test_the_process_ends_if_its_parent_is_killed(
+    redis_url: str, queue_url: str, tmp_path: Path
+) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     root = str(Path(__file__).parents[1])
     parent = subprocess.Popen(  # noqa: ASYNC220, S603
-        [sys.executable, str(script), redis_url],
+        [sys.executable, str(script), redis_url, queue_url],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": root},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -26,10 +27,10 @@ async def alerts_of(redis: RedisClient, change: StoreChange) -> list[dict[str, A
     """Recover from the change with two shops in the store; the alerts that were raised."""
     alerts, done = Alerts(redis), []
 
-    async def seed() -> None:
+    async def seed(_: Collection[int]) -> None:
         done.append("seed")
 
-    async def reload() -> None:
+    async def reload(_: Collection[int]) -> None:
         done.append("reload")
 
     with capture_logs() as logs:

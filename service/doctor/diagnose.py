@@ -19,10 +19,11 @@ from service.domain.explain import Translator
 from service.domain.preview import count_values, lint_missing, lint_values
 from service.errors import MalformedData, NotFound
 from service.publishing import load_customers
-from service.store.backup import status
+from service.store.backup import BackupStatus, status
 from service.store.client import check_server, load_rewrite_state
 from service.store.history import load_webhook_report, store_changes
 from service.store.jobs import last_heartbeat_ms
+from service.store.servers import is_temporary
 from service.store.shop_facts import ShopFacts, load_shop_facts
 from service.store.shops import Shop
 
@@ -36,6 +37,10 @@ async def diagnose(context: Context, words: Translator, *, deep: bool = False) -
             findings += (await diagnose_shop(context, org, words, deep=deep)).findings
         except NotFound:
             continue  # removed meanwhile
+        except RedisError as exc:
+            if not is_temporary(exc):
+                raise
+            continue  # the findings about the service name the server that is away
     return Report(tuple(findings))
 
 
@@ -81,7 +86,7 @@ async def _diagnose_service(
         webhooks=await load_webhook_report(redis, orgs),
         shops=len(orgs),
         losses=tuple(await store_changes.load_recent(redis, now_ms=int(server_s * 1000))),
-        backup=await status.load(redis),
+        backup=await _load_backup(redis),
     )
     writer = Writer(words)
     judge_service(facts, context.settings, writer)
@@ -95,6 +100,16 @@ async def _load_server(redis: Any) -> tuple[dict[str, Any], tuple[int, int]]:
         with suppress(RedisError):
             return await server.info(), await server.time()
     return await last.info(), await last.time()
+
+
+async def _load_backup(redis: Any) -> BackupStatus | None:
+    """The last backup. None, too, if the server that knows it is away."""
+    try:
+        return await status.load(redis)
+    except RedisError as exc:
+        if not is_temporary(exc):
+            raise
+        return None
 
 
 async def _load_rules(context: Context, shop: Shop, facts: ShopFacts) -> ShopRules:

@@ -17,7 +17,15 @@ from service.errors import InvalidSettings, TaggerError
 from service.runtime import cancel_and_wait
 from service.sentence import Sentence
 from service.settings import Settings
-from service.store.client import RedisClient, StoreMonitor, StoreUnfit, check_server, connect, require_durable
+from service.store.client import (
+    RedisClient,
+    StoreMonitor,
+    StoreUnfit,
+    check_server,
+    connect,
+    require_durable,
+    server_time_ms,
+)
 from service.store.jobs import last_heartbeat_ms
 from service.web.metrics import Metrics
 
@@ -158,10 +166,10 @@ class Health:
         return is_known and scheme.lower() == "bearer"
 
     async def _probe(self) -> tuple[bool, int | None]:
-        """Whether Redis answers in time, and the age of the workers' last heartbeat."""
+        """Whether a server of Redis answers in time, and the age of the workers' last heartbeat."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._redis.ping()
+                await server_time_ms(self._redis)
                 beat_ms = await last_heartbeat_ms(self._redis)
         except (RedisError, OSError):  # a timeout is an OSError
             return False, None

@@ -31,6 +31,7 @@ from service.store.shops import Freeze, Shop, ShopRepository, encode_freeze
 from service.store.working_copies import WorkingCopy
 from tests.support.actors import LAN
 from tests.support.shop import KEY, ORG, OTHER_ORG, OWN_SECRET, add_shops
+from tests.support.store import all_keys
 from workers.periodic import PendingJobs
 
 SECRET: Final = Secret(KeySource.KEY_FILE, b"0123456789abcdef" * 2)
@@ -216,7 +217,7 @@ async def test_data_that_comes_meanwhile_is_not_overwritten(given: Given, redis:
         await restore(given.context, given.file, SECRET, plans, at="yesterday", by=LAN)
 
     assert await redis.hkeys(keys.shop(ORG, "owned")) == [b"5"]
-    assert not await redis.keys("*staged*")
+    assert not await all_keys(redis, "*staged*")
 
 
 async def test_a_shop_that_the_environment_has_seeded_keeps_its_token_and_gets_the_rest(

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
@@ -16,21 +16,27 @@ from typing import Any
 ORG = "1000000001"
 SECRET = "a-bench-secret"
 WARM_UP = 2_000
+FIRST_CUSTOMER = 1_000_000_000
 
 
-def requests(count: int, *, customers: int = 10_000, start: int = 0) -> Iterator[bytes]:
-    """Webhooks as bytes, about 1.4 KB of body each, every one a different delivery."""
+def requests(
+    count: int, *, customers: int = 10_000, start: int = 0, orgs: Sequence[str] = (ORG,)
+) -> Iterator[bytes]:
+    """Webhooks as bytes, about 1.4 KB of body each, every one a different delivery. The shops take turns.
+
+    The customers of each shop have the numbers from `FIRST_CUSTOMER` on.
+    """
     for number in range(start, start + count):
-        body = json.dumps(_customer(number, customers), ensure_ascii=False).encode()
+        body = json.dumps(_customer(number, number // len(orgs) % customers), ensure_ascii=False).encode()
         signature = b64encode(hmac.digest(SECRET.encode(), body, hashlib.sha256)).decode()
         yield (
             "POST /webhooks/haravan HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            f"X-Haravan-Topic: customers/update\r\nX-Haravan-Org-Id: {ORG}\r\n"
+            f"X-Haravan-Topic: customers/update\r\nX-Haravan-Org-Id: {orgs[number % len(orgs)]}\r\n"
             f"X-Haravan-HmacSha256: {signature}\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode() + body
 
 
-def _customer(number: int, customers: int) -> dict[str, Any]:
+def _customer(number: int, customer: int) -> dict[str, Any]:
     address = {
         "address1": "12 Nguyễn Huệ, phường Bến Nghé, quận 1",
         "province": "Hồ Chí Minh",
@@ -41,7 +47,7 @@ def _customer(number: int, customers: int) -> dict[str, Any]:
         "phone": "0900000001",
     }
     return {
-        "id": 1_000_000_000 + number % customers,
+        "id": FIRST_CUSTOMER + customer,
         "email": f"khach{number}@example.com",
         "phone": "0900000001",
         "first_name": "Nguyễn Thị",

@@ -19,6 +19,7 @@ from arq.connections import ArqRedis
 from deploy.local.supervisor import die_with_parent
 from tests.support.ports import free_port
 from tests.support.shop import ORG
+from tests.support.store import all_keys
 from tests.support.wait import wait_until
 from tests.system.environment import System, running
 
@@ -130,16 +131,20 @@ async def series(client: httpx2.AsyncClient, query: str) -> list[dict[str, str]]
 
 
 @asynccontextmanager
-async def used_system(redis: ArqRedis, redis_url: str) -> AsyncIterator[System]:
+async def used_system(redis: ArqRedis, redis_url: str, queue_url: str) -> AsyncIterator[System]:
     """A running service that has written a tag."""
-    async with running(redis, redis_url, environ={"METRICS_TOKEN": METRICS_TOKEN}) as system:
+    async with running(redis, redis_url, queue_url, environ={"METRICS_TOKEN": METRICS_TOKEN}) as system:
         customer = system.haravan.create(total_spent=12_000_000)
         await system.settled()
         assert system.haravan.tags(customer) == {"VIP", "Bạc"}
 
         async def is_counted() -> bool:
             return b"tag_writes" in b"".join(
-                [name for key in await redis.keys("tagger:{p*}:counters") for name in await redis.hkeys(key)]
+                [
+                    name
+                    for key in await all_keys(redis, "tagger:{p*}:counters")
+                    for name in await redis.hkeys(key.decode())
+                ]
             )
 
         await wait_until(is_counted)  # workers store their counts every second
@@ -150,9 +155,9 @@ async def used_system(redis: ArqRedis, redis_url: str) -> AsyncIterator[System]:
 @pytest.mark.timeout(300)
 @needs_prometheus
 async def test_prometheus_answers_every_query_from_the_metrics_of_a_running_service(
-    redis: ArqRedis, redis_url: str, tmp_path: Path
+    redis: ArqRedis, redis_url: str, queue_url: str, tmp_path: Path
 ) -> None:
-    async with used_system(redis, redis_url) as system, scraping(tmp_path, system.url) as client:
+    async with used_system(redis, redis_url, queue_url) as system, scraping(tmp_path, system.url) as client:
         for place, query in queries().items():
             await series(client, query)
             labels: set[str] = set(OF_PROMETHEUS)

@@ -19,10 +19,12 @@ def test_a_crowd_has_twenty_ways_to_be_hostile() -> None:
     assert len(set(WAYS)) == 20
 
 
-async def test_everybody_else_gets_the_tag_and_keeps_the_others(redis: RedisClient, redis_url: str) -> None:
+async def test_everybody_else_gets_the_tag_and_keeps_the_others(
+    redis: RedisClient, redis_url: str, queue_url: str
+) -> None:
     sandbox = Sandbox(leak_per_s=LEAK_PER_S)
     crowd = Crowd.populate(sandbox, shops=3, customers=40, others=5, ways=HERE)
-    settings = read_settings(web_environ(redis_url) | {"SHOP_MAX_WAITING": "100"})
+    settings = read_settings(web_environ(redis_url, queue_url) | {"SHOP_MAX_WAITING": "100"})
     async with serve(sandbox) as address, odd_api(address) as api:
         await connect_shops(redis, crowd, api)
         async with serving(settings) as server, working(settings, 1, Clock()):

@@ -42,9 +42,9 @@ async def pass_time(system: System, seconds: float, *, step_s: float = HOUR_S) -
 
 
 async def test_the_webhook_secret_is_wrong_for_an_hour(
-    redis: ArqRedis, redis_url: str, call_in: CallIn
+    redis: ArqRedis, redis_url: str, queue_url: str, call_in: CallIn
 ) -> None:
-    async with running(redis, redis_url, environ=ENVIRON) as system:
+    async with running(redis, redis_url, queue_url, environ=ENVIRON) as system:
         on_call = call_in(system)
         system.haravan.replace_secret(NEW_SECRET)
         a_day_of_orders(system)
@@ -61,8 +61,8 @@ async def test_the_webhook_secret_is_wrong_for_an_hour(
         assert system.haravan.subscriptions
 
 
-async def test_the_token_expires(redis: ArqRedis, redis_url: str, call_in: CallIn) -> None:
-    async with running(redis, redis_url, environ=ENVIRON) as system:
+async def test_the_token_expires(redis: ArqRedis, redis_url: str, queue_url: str, call_in: CallIn) -> None:
+    async with running(redis, redis_url, queue_url, environ=ENVIRON) as system:
         on_call = call_in(system)
         system.haravan.replace_token("a-new-token")
         a_day_of_orders(system)
@@ -76,8 +76,10 @@ async def test_the_token_expires(redis: ArqRedis, redis_url: str, call_in: CallI
         assert not await system.shops.is_paused(ORG)
 
 
-async def test_the_subscription_is_deleted(redis: ArqRedis, redis_url: str, call_in: CallIn) -> None:
-    async with running(redis, redis_url, environ=ENVIRON, nightly_interval_s=0.2) as system:
+async def test_the_subscription_is_deleted(
+    redis: ArqRedis, redis_url: str, queue_url: str, call_in: CallIn
+) -> None:
+    async with running(redis, redis_url, queue_url, environ=ENVIRON, nightly_interval_s=0.2) as system:
         on_call = call_in(system)
         await wait_until(
             lambda: system.redis.exists(system.key("nightly"))
@@ -98,8 +100,10 @@ async def test_the_subscription_is_deleted(redis: ArqRedis, redis_url: str, call
         assert await on_call.metric("tagger_reconcile_repairs_total") > 0
 
 
-async def test_haravan_is_down_for_a_day(redis: ArqRedis, redis_url: str, call_in: CallIn) -> None:
-    async with running(redis, redis_url, environ=ENVIRON) as system:
+async def test_haravan_is_down_for_a_day(
+    redis: ArqRedis, redis_url: str, queue_url: str, call_in: CallIn
+) -> None:
+    async with running(redis, redis_url, queue_url, environ=ENVIRON) as system:
         on_call = call_in(system)
         system.haravan.faults.fail(503, rate=1.0)
         a_day_of_orders(system)
@@ -124,8 +128,10 @@ async def test_haravan_is_down_for_a_day(redis: ArqRedis, redis_url: str, call_i
         await wait_until(lambda: are_right(system))
 
 
-async def test_no_worker_runs_for_a_night(redis: ArqRedis, redis_url: str, call_in: CallIn) -> None:
-    async with running(redis, redis_url, environ=ENVIRON, workers=0) as system:
+async def test_no_worker_runs_for_a_night(
+    redis: ArqRedis, redis_url: str, queue_url: str, call_in: CallIn
+) -> None:
+    async with running(redis, redis_url, queue_url, environ=ENVIRON, workers=0) as system:
         on_call = call_in(system)
         a_day_of_orders(system)
         await system.haravan.deliveries.wait_idle()
@@ -143,9 +149,9 @@ async def test_no_worker_runs_for_a_night(redis: ArqRedis, redis_url: str, call_
 @pytest.mark.timeout(4000)
 @pytest.mark.parametrize("customers", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 async def test_a_rule_tags_everybody_by_mistake(
-    redis: ArqRedis, redis_url: str, call_in: CallIn, tmp_path: Path, customers: int
+    redis: ArqRedis, redis_url: str, queue_url: str, call_in: CallIn, tmp_path: Path, customers: int
 ) -> None:
-    async with running(redis, redis_url, environ=ENVIRON) as system:
+    async with running(redis, redis_url, queue_url, environ=ENVIRON) as system:
         on_call = call_in(system)
         system.haravan.populate(customers, seed=1)
         by_hand = system.tags()

@@ -14,6 +14,7 @@ from service.store.jobs import runs
 from service.store.queue import dirty
 from service.store.shops.model import Shop
 from tests.support.actors import LAN
+from tests.support.store import all_keys
 from tests.workers.stage import ORG, Stage
 
 
@@ -21,7 +22,7 @@ async def stored_by(redis: RedisClient, customer: int) -> set[str]:
     """The keys of the shop that have something by this customer."""
     client: Any = redis
     found: set[str] = set()
-    async for key in client.scan_iter(match=keys.shop(ORG, "*")):
+    for key in await all_keys(redis, keys.shop(ORG, "*")):
         name, kind = key.decode().removeprefix(keys.shop(ORG)), await client.type(key)
         contents = {
             b"hash": client.hkeys,

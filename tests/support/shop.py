@@ -18,10 +18,11 @@ OPS_TOKEN: Final = "ops-token-0123456789"
 KEY: Final = "0123456789abcdef" * 2
 
 
-def web_environ(redis_url: str) -> dict[str, str]:
-    """The environment of a web process."""
+def web_environ(redis_url: str, queue_url: str = "") -> dict[str, str]:
+    """The environment of a web process. `queue_url` is needed with a cluster."""
     return {
         "REDIS_URL": redis_url,
+        "QUEUE_URL": queue_url or redis_url,
         "HARAVAN_WEBHOOK_SECRETS": f"an-older-secret,{APP_SECRET}",
         "HARAVAN_VERIFY_TOKEN": VERIFY_TOKEN,
         "SECRET_KEY": KEY,

@@ -13,9 +13,9 @@ from tests.system.environment import System, running
 
 
 @pytest.fixture
-async def system(redis: RedisClient, redis_url: str) -> AsyncIterator[System]:
+async def system(redis: RedisClient, redis_url: str, queue_url: str) -> AsyncIterator[System]:
     """One shop, one web process, one worker."""
-    async with running(redis, redis_url) as system:
+    async with running(redis, redis_url, queue_url) as system:
         yield system
 
 

@@ -97,6 +97,7 @@ def all_expected_tags(haravan: ShopHandle) -> dict[int, set[str]]:
 async def running(
     redis: RedisClient,
     redis_url: str,
+    queue_url: str = "",
     *,
     dialect: Dialect = "omni",
     workers: int = 1,
@@ -116,7 +117,11 @@ async def running(
         api_url = f"{api}/{'admin' if dialect == 'admin' else 'com'}"
         await shops.add(Shop(ORG, "Cửa hàng thử", dialect, api_url, haravan.token))
         await save_first_look(redis, ORG, first_look)
-        environ = {**web_environ(redis_url), "HARAVAN_SUBSCRIBE_URL": f"{api}/api/subscribe", **environ}
+        environ = {
+            **web_environ(redis_url, queue_url),
+            "HARAVAN_SUBSCRIBE_URL": f"{api}/api/subscribe",
+            **environ,
+        }
         settings = read_settings(environ)
         async with (
             serving(settings) as server,

@@ -31,12 +31,12 @@ BY = shell_user("an")
 
 
 async def test_a_lost_store_is_restored_and_reconciles_to_the_same_tags(
-    redis: RedisClient, redis_url: str, tmp_path: Path
+    redis: RedisClient, redis_url: str, queue_url: str, tmp_path: Path
 ) -> None:
     sandbox, clock = Sandbox(leak_per_s=LEAK_PER_S), Clock()
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=APP_SECRET)
     haravan.deliveries.timeout_s = 60
-    settings = read_settings(web_environ(redis_url))
+    settings = read_settings(web_environ(redis_url, queue_url))
     context = Context(redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis))
     file = tmp_path / "tagger.backup"
 

@@ -66,11 +66,12 @@ class Web:
 
 
 @asynccontextmanager
-async def web(folder: Path, redis_url: str) -> AsyncIterator[Web]:
+async def web(folder: Path, redis_url: str, queue_url: str) -> AsyncIterator[Web]:
     """The process that people run, with a secret in every setting that takes one."""
     port, log = free_port(), folder / "log"
     environ = SECRETS | {
         "REDIS_URL": redis_url,
+        "QUEUE_URL": queue_url,
         "SECRET_KEY": KEY,
         "PORT": str(port),
         "DURABILITY": "everysec",
@@ -115,9 +116,9 @@ def leaks(*texts: str) -> list[str]:
 
 
 async def test_nothing_leaks_while_the_store_answers(
-    tmp_path: Path, shops: ShopRepository, redis_url: str
+    tmp_path: Path, shops: ShopRepository, redis_url: str, queue_url: str
 ) -> None:
-    async with web(tmp_path, redis_url) as process:
+    async with web(tmp_path, redis_url, queue_url) as process:
         await request_everything(process)
         arguments = process.arguments()
 
@@ -127,7 +128,7 @@ async def test_nothing_leaks_while_the_store_answers(
 
 
 async def test_nothing_leaks_while_the_store_is_away(tmp_path: Path) -> None:
-    async with web(tmp_path, UNREACHABLE) as process:
+    async with web(tmp_path, UNREACHABLE, "") as process:
         await request_everything(process)
         arguments = process.arguments()
 

@@ -26,8 +26,10 @@ async def add(system: System, receiver: Receiver) -> None:
     await endpoints.add_endpoint(context, await system.shops.get_or_raise(ORG), receiver.url, by=BY)
 
 
-async def test_a_receiver_is_told_of_tags_and_of_a_pause(redis: RedisClient, redis_url: str) -> None:
-    async with receiving() as receiver, running(redis, redis_url, environ=NETWORKS) as system:
+async def test_a_receiver_is_told_of_tags_and_of_a_pause(
+    redis: RedisClient, redis_url: str, queue_url: str
+) -> None:
+    async with receiving() as receiver, running(redis, redis_url, queue_url, environ=NETWORKS) as system:
         await add(system, receiver)
         customers = [system.haravan.create(total_spent=20_000_000) for _ in range(12)]
         await system.settled()
@@ -44,7 +46,9 @@ async def test_a_receiver_is_told_of_tags_and_of_a_pause(redis: RedisClient, red
     assert receiver.events[-1]["type"] == "shop.paused"
 
 
-async def test_a_receiver_that_never_answers_delays_no_tag(redis: RedisClient, redis_url: str) -> None:
+async def test_a_receiver_that_never_answers_delays_no_tag(
+    redis: RedisClient, redis_url: str, queue_url: str
+) -> None:
     connected = asyncio.Event()
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +58,7 @@ async def test_a_receiver_that_never_answers_delays_no_tag(redis: RedisClient, r
 
     server = await asyncio.start_server(swallow, "127.0.0.1", 0)
     silent = Receiver(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook")
-    async with receiving() as receiver, running(redis, redis_url, environ=NETWORKS) as system:
+    async with receiving() as receiver, running(redis, redis_url, queue_url, environ=NETWORKS) as system:
         for _ in range(4):
             await add(system, silent)
         await add(system, receiver)

@@ -30,9 +30,9 @@ rules:
 
 @pytest.mark.parametrize("customers", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 async def test_everybody_is_tagged_after_an_approval_and_untagged_by_a_roll_back_to_0(
-    redis: RedisClient, redis_url: str, customers: int
+    redis: RedisClient, redis_url: str, queue_url: str, customers: int
 ) -> None:
-    async with running(redis, redis_url, first_look="pending", rules="") as system:
+    async with running(redis, redis_url, queue_url, first_look="pending", rules="") as system:
         system.haravan.populate(customers, seed=1)
         before = system.tags()
         context = Context(redis, system.shops, system.versions)

@@ -42,18 +42,18 @@ def context(redis: RedisClient, settings: Settings) -> Context:
     return Context(redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis))
 
 
-async def test_two_rotations_by_the_runbook(redis: RedisClient, redis_url: str) -> None:
+async def test_two_rotations_by_the_runbook(redis: RedisClient, redis_url: str, queue_url: str) -> None:
     # every webhook is verified with the sealed secret of the shop
     sandbox, clock = Sandbox(leak_per_s=LEAK_PER_S), Clock()
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=OWN_SECRET)
     haravan.deliveries.timeout_s = 60
     async with serve(sandbox) as api, AsyncExitStack() as former:
-        await context(redis, read_settings(web_environ(redis_url) | {"SECRET_KEY": FIRST})).shops.add(
-            Shop(ORG, "Cửa hàng thử", "omni", f"{api}/com", haravan.token, secret=OWN_SECRET)
-        )
+        await context(
+            redis, read_settings(web_environ(redis_url, queue_url) | {"SECRET_KEY": FIRST})
+        ).shops.add(Shop(ORG, "Cửa hàng thử", "omni", f"{api}/com", haravan.token, secret=OWN_SECRET))
         await Versions(redis).publish(ORG, parse_rules(RULES), author="test", parent=0)
         for secret_key, rotate in STEPS:
-            settings = read_settings(web_environ(redis_url) | {"SECRET_KEY": secret_key})
+            settings = read_settings(web_environ(redis_url, queue_url) | {"SECRET_KEY": secret_key})
             async with AsyncExitStack() as starting:
                 await starting.enter_async_context(working(settings, 1, clock))
                 server = await starting.enter_async_context(serving(settings))
@@ -71,7 +71,7 @@ async def test_two_rotations_by_the_runbook(redis: RedisClient, redis_url: str) 
 
         await wait_until(is_settled, timeout_s=300)
 
-    now = context(redis, read_settings(web_environ(redis_url) | {"SECRET_KEY": THIRD}))
+    now = context(redis, read_settings(web_environ(redis_url, queue_url) | {"SECRET_KEY": THIRD}))
     assert not haravan.deliveries.pending
     assert {customer: haravan.tags(customer) for customer in haravan.ids()} == all_expected_tags(haravan)
     shop = await now.shops.get_or_raise(ORG)

@@ -34,9 +34,9 @@ def named(exporter: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
 
 
 async def test_the_drain_links_to_the_deliveries_that_it_answers(
-    redis: ArqRedis, redis_url: str, exporter: InMemorySpanExporter
+    redis: ArqRedis, redis_url: str, queue_url: str, exporter: InMemorySpanExporter
 ) -> None:
-    async with running(redis, redis_url) as system:
+    async with running(redis, redis_url, queue_url) as system:
         customer = system.haravan.create(total_spent=12_000_000, email="anh@example.com")
         await system.settled()
         stored = await deliveries.list_for_customer(redis, ORG, CustomerId(customer))

@@ -94,10 +94,10 @@ async def is_erased(system: System, name: str) -> bool:
 
 @pytest.mark.parametrize("dialect", ["omni", "admin"])
 async def test_a_busy_day_ends_with_every_customer_right(
-    redis: RedisClient, redis_url: str, dialect: Dialect
+    redis: RedisClient, redis_url: str, queue_url: str, dialect: Dialect
 ) -> None:
     rng = random.Random(7)
-    async with running(redis, redis_url, dialect=dialect, workers=2) as system:
+    async with running(redis, redis_url, queue_url, dialect=dialect, workers=2) as system:
         ids = system.haravan.populate(60, seed=3)
         system.haravan.deliveries.duplicate_rate = 0.2
         system.haravan.deliveries.reorder_rate = 0.2

@@ -16,9 +16,9 @@ from tests.support.web_server import app_client
 
 
 @pytest.fixture
-def environ(redis_url: str) -> dict[str, str]:
+def environ(redis_url: str, queue_url: str) -> dict[str, str]:
     """The environment of the web process; a test may change it before it uses `client`."""
-    return web_environ(redis_url)
+    return web_environ(redis_url, queue_url)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from service.store.shops.repository import ShopRepository
 from service.web.http_protocol import HttpProtocol
 from tests.support.http_client import BODY, chunked, talk, webhook
 from tests.support.shop import ORG
+from tests.support.store import pause_clients
 from tests.support.web_server import serving, serving_app
 
 UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c")
@@ -202,7 +203,7 @@ async def test_a_webhook_is_recorded_even_if_its_sender_disconnects_before_the_a
     redis: RedisClient, port: int
 ) -> None:
     await talk(port, webhook(b'{"id": 1}'))
-    await redis.client_pause(300)
+    await pause_clients(redis, 300)
 
     await talk(port, webhook(), answers=0)
     await talk(port, webhook(b'{"id": 2}'))
@@ -215,7 +216,7 @@ async def test_a_process_that_stops_answers_what_it_has_accepted(
 ) -> None:
     async with serving(settings) as server:
         await talk(server.port, webhook(b'{"id": 1}'))
-        await redis.client_pause(500)
+        await pause_clients(redis, 500)
         asked = asyncio.create_task(talk(server.port, webhook()))
         await asyncio.sleep(0.1)
         server.should_exit = True

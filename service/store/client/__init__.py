@@ -31,7 +31,7 @@ from service.store.client.queue_pool import (
     deserialize,
     serialize,
 )
-from service.store.client.scan import SCAN_COUNT, batched, load_partitions, scan_hash, without_away
+from service.store.client.scan import SCAN_COUNT, SKIP_S, batched, load_partitions, scan_hash, without_away
 from service.store.client.scripts import load_script, script_text
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "MAX_USED",
     "SCAN_COUNT",
     "SERVICE",
+    "SKIP_S",
     "Durability",
     "Layout",
     "RedisClient",

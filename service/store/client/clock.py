@@ -6,22 +6,42 @@ prolong every wait by as much.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from typing import Any, Final
+
+from redis.exceptions import RedisError
 
 from service.domain.customers import OrgId
 from service.store.client import keys
 from service.store.client.connection import RedisClient
-from service.store.client.scan import BATCH_SIZE, load_partitions
+from service.store.client.scan import BATCH_SIZE, SKIP_S, load_partitions
 from service.store.client.scripts import load_script
+from service.store.servers import is_temporary
 
 MIN_STEP_MS: Final = 2000  # a smaller step does no harm
 SAVE_INTERVAL_MS: Final = 5000  # of the time that all workers share
 
 
-async def server_time_ms(redis: RedisClient, org: OrgId = keys.SERVICE) -> int:
-    """The time of the server that has this shop. Raises redis' errors."""
-    seconds, micros = await redis.execute_command("TIME", near=keys.shop(org))
+async def server_time_ms(redis: RedisClient, org: OrgId | None = None) -> int:
+    """The time of the server that has this shop; without a shop, of the first server that answers. Raises redis' errors."""
+    if org is not None:
+        return _to_ms(await redis.execute_command("TIME", near=keys.shop(org)))
+    servers = await redis.servers()
+    for server in servers if len(servers) > 1 else ():
+        try:
+            async with asyncio.timeout(SKIP_S):
+                return _to_ms(await server.execute_command("TIME"))
+        except TimeoutError:
+            continue
+        except RedisError as exc:
+            if not is_temporary(exc):
+                raise
+    return _to_ms(await redis.execute_command("TIME"))
+
+
+def _to_ms(time: tuple[Any, Any]) -> int:
+    seconds, micros = time
     return int(seconds) * 1000 + int(micros) // 1000
 
 

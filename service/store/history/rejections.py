@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from service.domain.customers import OrgId
-from service.store.client import RedisClient, keys
+from service.store.client import SKIP_S, RedisClient, keys, without_away
 from service.store.history.deliveries import UNKNOWN_SHOP
 
 KEPT_S: Final = 7 * keys.DAY_S  # since the last one
@@ -98,19 +98,24 @@ async def add_unknown_shops(redis: RedisClient, tallies: Mapping[str, Tally]) ->
 
 
 async def load_webhook_report(redis: RedisClient, orgs: Sequence[OrgId]) -> WebhookReport:
-    """The webhooks of these shops, and those that belong to no configured shop, in one round trip."""
+    """The webhooks of these shops, and those that belong to no configured shop, in one round trip.
+
+    What a server has that is away is left out. Raises redis' errors if no server answers.
+    """
+    asked: list[str] = ["-", UNKNOWN_SHOP, *(org for org in orgs for _ in range(2))]
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.shop("-", "rejections"))
         pipe.hgetall(keys.shop(UNKNOWN_SHOP, "orgs"))
         for org in orgs:
             queue_shop_webhooks(pipe, org)
-        unattributed, unknown, *rows = await pipe.execute()
+        replies = await pipe.execute(raise_on_error=False, patience_s=SKIP_S)
+    loaded: dict[str, list[Any]] = {}
+    for name, reply in without_away(asked, replies):
+        loaded.setdefault(name, []).append(reply)
+    [unattributed], [unknown] = loaded.pop("-", [{}]), loaded.pop(UNKNOWN_SHOP, [{}])
     configured = set(orgs)
     return WebhookReport(
-        shops=tuple(
-            decode_shop_webhooks(org, rejected, last)
-            for org, rejected, last in zip(orgs, rows[::2], rows[1::2], strict=True)
-        ),
+        shops=tuple(decode_shop_webhooks(org, *loaded[org]) for org in orgs if len(loaded.get(org, ())) == 2),
         unattributed=_decode(unattributed),
         unknown_shops={org: tally for org, tally in _decode(unknown).items() if org not in configured},
     )

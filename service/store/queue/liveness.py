@@ -17,7 +17,7 @@ from service.store.client import Store
 from service.store.servers import Endpoint, Server, pack_command
 
 CHECK_INTERVAL_S: Final = 2.0  # of a silent connection
-SERVERS_INTERVAL_S: Final = 1.0  # until a new server of a cluster gets its subscription
+SERVERS_INTERVAL_S: Final = 1.0  # until a server of a cluster that is new, or was away, gets its subscription
 
 
 class Liveness:
@@ -41,19 +41,15 @@ class Liveness:
                 for endpoint in [endpoint for endpoint in subscriptions if endpoint not in servers]:
                     await cancel_and_wait(subscriptions.pop(endpoint))
                 for endpoint, server in servers.items():
-                    if endpoint not in subscriptions:
+                    lost = subscriptions.get(endpoint)
+                    if lost is None or lost.done():
                         subscriptions[endpoint] = asyncio.create_task(self._stay_subscribed(server))
-                lost, _ = await asyncio.wait(
-                    subscriptions.values(), timeout=SERVERS_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                if lost == set(subscriptions.values()):
-                    await asyncio.gather(*lost)
-                for endpoint in [endpoint for endpoint, task in subscriptions.items() if task in lost]:
-                    error = subscriptions.pop(endpoint).exception()
-                    if isinstance(error, NoPermissionError):
-                        raise error
-                if lost:  # a server that is away is not asked without a pause
-                    await asyncio.sleep(SERVERS_INTERVAL_S)
+                        if lost is not None:
+                            lost.exception()  # marks it as retrieved: the others stay subscribed
+                # not until the first is lost: a server that refuses connections would be asked without a pause
+                await asyncio.wait(subscriptions.values(), timeout=SERVERS_INTERVAL_S)
+                if all(subscriptions[endpoint].done() for endpoint in servers):
+                    await asyncio.gather(*(subscriptions[endpoint] for endpoint in servers))
         except NoPermissionError:
             self._announced.set()
         finally:

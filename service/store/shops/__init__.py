@@ -20,7 +20,7 @@ from service.store.shops.freeze import (
     queue_freeze,
 )
 from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, dialect_of, validate
-from service.store.shops.repository import MASS_404, TOKEN_REJECTED, ShopRepository
+from service.store.shops.repository import MASS_404, TOKEN_REJECTED, ShopRepository, WebhookCredentials
 from service.store.shops.uninstall import UNINSTALLED
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "FreezeState",
     "Shop",
     "ShopRepository",
+    "WebhookCredentials",
     "decode_first_look",
     "decode_freeze",
     "deletion",

@@ -56,13 +56,18 @@ class ShopRepository:
 
     async def orgs(self, partitions: Collection[int] = keys.PARTITIONS) -> tuple[OrgId, ...]:
         """The shops of these partitions in the order of their numbers, without those whose server is away."""
+        members = await self._load_members(partitions)
+        return tuple(
+            sorted((org for each in members.values() for org in each), key=lambda org: (len(org), org))
+        )
+
+    async def _load_members(self, partitions: Collection[int]) -> dict[int, list[OrgId]]:
         members: dict[int, set[bytes]] = await load_partitions(
             self._redis,
             lambda pipe, number: pipe.smembers(keys.of_partition(number, "shops")),
             numbers=partitions,
         )
-        orgs = sorted((org for each in members.values() for org in each), key=lambda org: (len(org), org))
-        return tuple(OrgId(org.decode()) for org in orgs)
+        return {number: [OrgId(org.decode()) for org in each] for number, each in members.items()}
 
     async def get(self, org: OrgId) -> Shop | None:
         """The shop with its token and secret, or None. Raises MalformedData if one of them cannot be opened."""
@@ -124,36 +129,37 @@ class ShopRepository:
         )
         return shop, stored
 
-    async def revision(self) -> int:
-        """A number that grows with every change of a shop's configuration."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key in keys.of_partitions("shops_revision"):
-                pipe.get(key)
-            return sum(int(value or 0) for value in await pipe.execute())
+    async def revisions(self) -> dict[int, int]:
+        """For each partition a number that grows with every change of a shop's configuration.
 
-    async def webhook_credentials(self) -> list[WebhookCredentials]:
-        """The webhook credentials of all shops; API tokens are neither read nor opened.
-
-        Raises redis' errors also if one of several servers is away: without it, its shops would look unknown.
+        The partitions of a server that is away are left out.
         """
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key in keys.of_partitions("shops"):
-                pipe.smembers(key)
-            members: list[set[bytes]] = await pipe.execute()
-        orgs = [OrgId(org.decode()) for each in members for org in sorted(each)]
+        loaded = await load_partitions(
+            self._redis, lambda pipe, number: pipe.get(keys.of_partition(number, "shops_revision"))
+        )
+        return {number: int(value or 0) for number, value in loaded.items()}
+
+    async def webhook_credentials(self, partitions: Collection[int]) -> dict[int, list[WebhookCredentials]]:
+        """The webhook credentials of the shops of each partition; API tokens are neither read nor opened.
+
+        The partitions of a server that is away are left out. Raises redis' errors if it goes away meanwhile.
+        """
+        members = await self._load_members(partitions)
+        orgs = [org for each in members.values() for org in each]
         async with self._redis.pipeline(transaction=False) as pipe:
             for org in orgs:
                 pipe.hmget(keys.shop(org, "shop"), "api_url", "secret")
                 pipe.hgetall(keys.shop(org, "data_keys"))
             replies = await pipe.execute()
-        return [
-            WebhookCredentials(
+        loaded = {
+            org: WebhookCredentials(
                 org,
                 urlsplit((api_url or b"").decode()).hostname or "",
                 self._webhook_secret(org, secret, data_keys),
             )
             for org, (api_url, secret), data_keys in zip(orgs, replies[::2], replies[1::2], strict=True)
-        ]
+        }
+        return {number: [loaded[org] for org in each] for number, each in members.items()}
 
     def _webhook_secret(self, org: OrgId, sealed: bytes | None, data_keys: DataKeys) -> str:
         if not sealed:

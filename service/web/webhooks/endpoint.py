@@ -149,6 +149,7 @@ class WebhookEndpoint:
             # The shop or its secret may be new, or the app's secret signed for an unknown shop.
             await self._shops.refresh()
             org = headers.org or self._shops.org_for_domain(headers.domain)
+            self._shops.require_read(org)
             shop = self._shops.get(org)
             secrets = shop.secrets if shop else self._shops.app_secrets
             digest = signature_digest(body, headers.signature, secrets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections import deque
@@ -90,26 +91,36 @@ class RejectionTracker:
         return Tally(1, now_ms, now_ms)
 
     async def flush(self) -> None:
-        """Store the counts and check the streaks. If Redis is down they are kept for the next flush."""
+        """Store the counts and check the streaks. What a server that is away cannot take is kept for the next flush."""
         pending, self._pending = self._pending, {}
         rejected, self._rejected = self._rejected, {}
         unknown, self._unknown = self._unknown, {}
+        await asyncio.gather(
+            *(self._store_rejections(shop, tallies) for shop, tallies in rejected.items()),
+            self._store_unknown(unknown),
+        )
+        await asyncio.gather(*(self._store_streak(org, moments) for org, moments in pending.items()))
+
+    async def _store_rejections(self, shop: str, tallies: Mapping[str, Tally]) -> None:
         try:
-            while rejected:
-                await rejections.add_rejections(self._redis, *next(iter(rejected.items())))
-                del rejected[next(iter(rejected))]
-            if unknown:
-                await rejections.add_unknown_shops(self._redis, unknown)
-                unknown = {}
-            while pending:
-                org, moments = pending.popitem()
-                try:
-                    await self._check_streak(org, moments)
-                except (RedisError, OSError):
-                    pending[org] = moments
-                    raise
+            await rejections.add_rejections(self._redis, shop, tallies)
         except (RedisError, OSError):
-            self._restore(pending, rejected, unknown)
+            _merge(self._rejected.setdefault(shop, {}), tallies)
+
+    async def _store_unknown(self, tallies: Mapping[str, Tally]) -> None:
+        if not tallies:
+            return
+        try:
+            await rejections.add_unknown_shops(self._redis, tallies)
+        except (RedisError, OSError):
+            _merge(self._unknown, tallies)
+
+    async def _store_streak(self, org: OrgId, moments: deque[float]) -> None:
+        try:
+            await self._check_streak(org, moments)
+        except (RedisError, OSError):
+            moments.extend(self._pending.get(org, ()))
+            self._pending[org] = moments
 
     async def _check_streak(self, org: OrgId, moments: deque[float]) -> None:
         now = self._clock()
@@ -128,19 +139,6 @@ class RejectionTracker:
                 "Haravan deletes the subscription after 19 failures: check the webhook secret",
                 org=org,
             )
-
-    def _restore(
-        self,
-        pending: Mapping[OrgId, deque[float]],
-        rejected: Mapping[str, Mapping[str, Tally]],
-        unknown: Mapping[str, Tally],
-    ) -> None:
-        for org, moments in pending.items():
-            moments.extend(self._pending.get(org, ()))
-            self._pending[org] = moments
-        for shop, tallies in rejected.items():
-            _merge(self._rejected.setdefault(shop, {}), tallies)
-        _merge(self._unknown, unknown)
 
 
 def _merge(into: dict[str, Tally], tallies: Mapping[str, Tally]) -> None:

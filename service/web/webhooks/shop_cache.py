@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from service.domain.customers import OrgId
 from service.errors import StoreUnavailable
 from service.sentence import Sentence
-from service.store.shops import ShopRepository
+from service.store.client import keys
+from service.store.shops import ShopRepository, WebhookCredentials
 
 POLL_INTERVAL_S: Final = 5.0  # a changed secret is in use after this long at most
 MIN_REFRESH_INTERVAL_S: Final = 1.0  # for wrong signatures: forgeries cost one read a second at most
@@ -30,9 +32,10 @@ class WebhookShop:
 
 
 class ShopCache:
-    """The secrets of every shop, loaded again when the revision of the shops changes.
+    """The secrets of every shop, loaded again when the revision of the shops of a partition changes.
 
-    It is empty until `start`, so no webhook is accepted before Redis is known to be durable.
+    It is empty until `start`, so no webhook is accepted before Redis is known to be durable. The shops of a server that is
+    away stay as they were last loaded.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class ShopCache:
         self._clock = clock
         self._shops: dict[str, WebhookShop] = {}
         self._orgs: dict[str, str] = {}  # by domain
-        self._revision = -1
+        self._partitions: dict[int, list[WebhookCredentials]] = {}
+        self._revisions: dict[int, int] = {}  # of the partitions
+        self._unread = frozenset(keys.PARTITIONS)  # the partitions that the last check could not read
         self._checked_at = float("-inf")
         self._refreshing: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
@@ -74,22 +79,37 @@ class ShopCache:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def reload(self) -> None:
-        """Load the shops again, whatever their revision: another server may answer. Raises redis' errors."""
-        self._revision = -1
-        await self._load_if_changed()
+    async def reload(self, partitions: Collection[int] = keys.PARTITIONS) -> None:
+        """Load the shops of these partitions again, whatever their revision: another server may answer.
+
+        Raises redis' errors if one of them cannot be read.
+        """
+        for number in partitions:
+            self._revisions.pop(number, None)
+        await self._load_changed()
+        if not self._unread.isdisjoint(partitions):
+            raise RedisConnectionError("the server of these shops is away again")
+
+    def require_read(self, org: str) -> None:
+        """Raises StoreUnavailable if the last check could not read the server that has this shop, or would have it.
+
+        Without an org it may be a shop of any server.
+        """
+        if self._unread and (not org or keys.partition_of(org) in self._unread):
+            raise StoreUnavailable(Sentence("the shops cannot be read"))
 
     async def refresh(self) -> None:
         """Check for changes because a shop is unknown or a signature is wrong, at most once a second.
 
-        Raises StoreUnavailable if Redis does not answer, or is not yet known to be durable.
+        Raises StoreUnavailable if Redis does not answer, or is not yet known to be durable. If one of several servers does
+        not answer, `require_read` says so.
         """
         if self._polling is None:
             raise StoreUnavailable(Sentence("Redis is not known to be durable yet"))
         if self._refreshing is None and self._clock() - self._checked_at < MIN_REFRESH_INTERVAL_S:
             return
         if self._refreshing is None:
-            self._refreshing = asyncio.create_task(self._load_if_changed())
+            self._refreshing = asyncio.create_task(self._load_changed())
             self._refreshing.add_done_callback(self._finish)
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -112,14 +132,26 @@ class ShopCache:
                 structlog.get_logger().exception("shop_cache_error")
             await asyncio.sleep(POLL_INTERVAL_S)
 
-    async def _load_if_changed(self) -> None:
-        revision = await self._repository.revision()  # read before the shops: a later change raises it again
-        if revision != self._revision:
-            shops: dict[str, WebhookShop] = {}
-            orgs: dict[str, str] = {}
-            for shop in await self._repository.webhook_credentials():
-                own = (shop.secret.encode(),) if shop.secret else ()
-                shops[shop.org] = WebhookShop(shop.org, (*self.app_secrets, *own))
-                orgs[shop.domain] = shop.org
-            self._shops, self._orgs, self._revision = shops, orgs, revision
+    async def _load_changed(self) -> None:
+        revisions = (
+            await self._repository.revisions()
+        )  # read before the shops: a later change raises them again
+        changed = {
+            number for number, revision in revisions.items() if revision != self._revisions.get(number)
+        }
+        if changed:
+            loaded = await self._repository.webhook_credentials(changed)
+            self._partitions |= loaded
+            self._revisions |= {number: revisions[number] for number in loaded}
+            self._rebuild()
+        self._unread = frozenset(keys.PARTITIONS) - (revisions.keys() & self._revisions.keys())
         self._checked_at = self._clock()
+
+    def _rebuild(self) -> None:
+        shops: dict[str, WebhookShop] = {}
+        orgs: dict[str, str] = {}
+        for shop in (shop for partition in self._partitions.values() for shop in partition):
+            own = (shop.secret.encode(),) if shop.secret else ()
+            shops[shop.org] = WebhookShop(shop.org, (*self.app_secrets, *own))
+            orgs[shop.domain] = shop.org
+        self._shops, self._orgs = shops, orgs

@@ -35,7 +35,7 @@ from workers.store_outage import StoreOutage
 
 @pytest.fixture
 async def environment(
-    redis_url: str, redis: RedisClient, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, queue_url: str, redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[CliEnvironment]:
     context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     jobs = PendingJobs(context, InProcess(context))
@@ -48,6 +48,7 @@ async def environment(
     async with serve(sandbox) as url:
         for name, value in {
             "REDIS_URL": redis_url,
+            "QUEUE_URL": queue_url,
             "SECRET_KEY": "0123456789abcdef" * 2,
             "HARAVAN_SUBSCRIBE_URL": f"{url}/api/subscribe",
             "COLUMNS": "160",

@@ -10,6 +10,7 @@ from service.domain.access import IDLE_MS, Role, Session, create_secret
 from service.store.access import sessions, users
 from service.store.access.users import keys_of
 from service.store.client import RedisClient
+from tests.support.store import all_keys
 from tests.support.visitors import store_user
 
 SECRET = create_secret("lan", random=b"\x01" * 32)
@@ -87,7 +88,7 @@ async def test_nothing_in_the_store_is_the_secret(redis: RedisClient) -> None:
     await sessions.add_link(redis, OTHER)
 
     stored = b""
-    for key in await redis.keys("*"):
+    for key in await all_keys(redis, "*"):
         stored += key
         kind = await redis.type(key)
         stored += (

@@ -13,6 +13,7 @@ from service.store.encryption.data_keys import (
     rewrap,
 )
 from service.store.encryption.keyring import KeyRing
+from tests.support.store import all_keys
 
 ORG, OTHER = OrgId("1000000001"), OrgId("7")
 OLD, NEW = KeyRing(["old-key-" * 5]), KeyRing(["new-key-" * 5])
@@ -67,4 +68,4 @@ async def test_what_no_key_opens_stays_until_it_is_deleted(redis: RedisClient) -
 
 async def test_a_removed_shop_gets_no_data_key_by_a_rotation(redis: RedisClient) -> None:
     assert await rewrap(redis, BOTH, ORG) == 0
-    assert await redis.keys("*") == []
+    assert await all_keys(redis, "*") == []

@@ -11,6 +11,7 @@ from service.store.queue.dirty import DirtyEvent, MarkResult, Quota, encode_even
 from service.store.queue.lease import LeaseManager
 from service.store.queue.rate_limiter import RateLimiter
 from service.store.queue.settlement import Mark
+from tests.support.store import all_keys
 
 ORG = OrgId("1000000001")
 P = keys.shop(ORG)
@@ -60,13 +61,13 @@ async def test_repeats_take_neither_memory_nor_disk(redis: RedisClient) -> None:
     client: Any = redis
     event = DirtyEvent("7", identity=b"a" * 16, record=b"x" * 60)
     await mark_dirty(redis, ORG, [event, event], lane="live")
-    before = [await redis.dump(key) for key in sorted(await redis.keys(P + "*"))]
+    before = [await redis.dump(key) for key in sorted(await all_keys(redis, P + "*"))]
     memory = (await client.info("memory"))["used_memory_dataset"]
 
     for _ in range(500):
         await mark_dirty(redis, ORG, [event], lane="live")
 
-    after = [await redis.dump(key) for key in sorted(await redis.keys(P + "*"))]
+    after = [await redis.dump(key) for key in sorted(await all_keys(redis, P + "*"))]
     assert sum(map(len, after)) <= sum(map(len, before)) + 16
     assert (await client.info("memory"))["used_memory_dataset"] - memory < 500 * 20
 
@@ -95,11 +96,11 @@ async def test_a_shop_with_too_many_waiting_customers_is_refused_and_nothing_is_
     redis: RedisClient,
 ) -> None:
     await deliver(redis, 1, 2, 3)
-    before = sorted([(key, await redis.dump(key)) for key in await redis.keys("*")])
+    before = sorted([(key, await redis.dump(key)) for key in await all_keys(redis, "*")])
 
     assert await deliver(redis, 4) == [b"over_quota", b"customers"]
 
-    assert sorted([(key, await redis.dump(key)) for key in await redis.keys("*")]) == before
+    assert sorted([(key, await redis.dump(key)) for key in await all_keys(redis, "*")]) == before
 
 
 async def test_a_shop_is_accepted_again_when_fewer_customers_wait(redis: RedisClient) -> None:

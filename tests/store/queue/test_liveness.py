@@ -87,14 +87,15 @@ async def test_an_earlier_holder_says_nothing_of_the_present_one(redis: RedisCli
 async def test_a_user_without_the_permission_to_subscribe_gets_leases_that_expire(
     redis: RedisClient, redis_url: str
 ) -> None:
-    await redis.acl_setuser(
-        "silent",
-        enabled=True,
-        nopass=True,
-        keys=["*"],
-        categories=["+@all"],
-        commands=["-pubsub", "-subscribe"],
-    )
+    for server in await redis.servers():
+        await server.acl_setuser(
+            "silent",
+            enabled=True,
+            nopass=True,
+            keys=["*"],
+            categories=["+@all"],
+            commands=["-pubsub", "-subscribe"],
+        )
     silent = connect(redis_url.replace("://", "://silent:none@"))
     liveness = Liveness(silent)
     leases = LeaseManager(silent, rate_limiter=RateLimiter(silent), process_channel=liveness.channel)
@@ -104,7 +105,8 @@ async def test_a_user_without_the_permission_to_subscribe_gets_leases_that_expir
     assert await leases.acquire(ORG, token="first") is not None
     assert await leases.acquire(ORG, token="second") is None
     await silent.aclose()
-    await redis.acl_deluser("silent")
+    for server in await redis.servers():
+        await server.acl_deluser("silent")
 
 
 async def test_a_server_that_is_away_is_not_asked_again_without_a_pause(

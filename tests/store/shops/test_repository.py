@@ -14,6 +14,7 @@ from service.store.encryption.data_keys import rewrap
 from service.store.encryption.keyring import KeyRing
 from service.store.shops.model import Shop
 from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
+from tests.support.store import all_keys
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 ORG = OrgId("1000000001")
@@ -47,7 +48,9 @@ async def test_nothing_in_the_store_reads_like_a_token(shops: ShopRepository, re
     await shops.add(replace(GOM, secret="secret-one"))
     await shops.apply_environment(replace(GOM, org=OrgId("7"), token="token-env"))
 
-    stored = b"".join([b"".join((await redis.hgetall(key)).values()) for key in await redis.keys("*shop")])
+    stored = b"".join(
+        [b"".join((await redis.hgetall(key)).values()) for key in await all_keys(redis, "*shop")]
+    )
 
     assert stored
     assert not any(secret in stored for secret in (b"token-one", b"secret-one", b"token-env"))
@@ -117,7 +120,7 @@ async def test_a_removed_shop_leaves_nothing_behind(shops: ShopRepository, redis
 
     await shops.remove(ORG, erase=True)
 
-    assert set(await redis.keys("*")) == {
+    assert set(await all_keys(redis, "*")) == {
         keys.partition_key(ORG, "pending").encode(),  # deleted once more in an hour
         keys.partition_key(ORG, "erased_ms").encode(),  # the append-only file is rewritten
         keys.partition_key(ORG, "shops_revision").encode(),
@@ -306,4 +309,4 @@ async def test_without_a_key_no_token_is_stored(redis: RedisClient) -> None:
     with pytest.raises(InvalidSettings, match="SECRET_KEY"):
         await ShopRepository(redis, KeyRing([])).add(GOM)
 
-    assert await redis.keys("*") == []
+    assert await all_keys(redis, "*") == []

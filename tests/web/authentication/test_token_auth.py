@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import httpx2
 import pytest
 import structlog
@@ -16,6 +14,7 @@ from service.store.client import RedisClient
 from service.store.shops import ShopRepository
 from service.web.authentication.failures import MAX_FAILURES
 from tests.support.shop import OPS_TOKEN, ORG
+from tests.support.store import count_calls, reset_statistics
 from tests.support.web_server import app_client
 
 SHOPS = "/ops/v1/shops"
@@ -85,8 +84,7 @@ async def test_the_last_use_of_a_token_is_stored(client: httpx2.AsyncClient, red
 
 
 async def lookups(redis: RedisClient) -> int:
-    stats: Any = await redis.info("commandstats")
-    return int(stats.get("cmdstat_hget", {"calls": 0})["calls"])
+    return (await count_calls(redis))["hget"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +94,7 @@ async def lookups(redis: RedisClient) -> int:
 async def test_an_unknown_token_costs_one_look_up_at_most(
     client: httpx2.AsyncClient, redis: RedisClient, given: str, expected: int
 ) -> None:
-    await redis.config_resetstat()
+    await reset_statistics(redis)
     before = await lookups(redis)
 
     assert (await ask(client, given)).status_code == 401

@@ -21,6 +21,7 @@ from service.store.shops import Shop, ShopRepository
 from service.web.metrics.exposition import CACHE_S, MAX_SHOPS, Metrics
 from tests.support.sender import Sender
 from tests.support.shop import ORG, OTHER_ORG, web_environ
+from tests.support.store import count_calls
 from tests.support.web_server import app_client
 
 METRICS_TOKEN = "metrics-token-0123"
@@ -58,8 +59,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def environ(redis_url: str) -> dict[str, str]:
-    return web_environ(redis_url) | {"METRICS_TOKEN": METRICS_TOKEN}
+def environ(redis_url: str, queue_url: str) -> dict[str, str]:
+    return web_environ(redis_url, queue_url) | {"METRICS_TOKEN": METRICS_TOKEN}
 
 
 async def test_deliveries_are_counted_by_topic_and_outcome(client: httpx2.AsyncClient) -> None:
@@ -160,7 +161,7 @@ async def test_the_store_is_asked_once_in_five_seconds_however_many_ask(
     metrics = Metrics(redis, shops, CollectorRegistry(), clock=clock)
 
     async def scripts() -> int:
-        return int((await redis.info("commandstats")).get("cmdstat_evalsha", {}).get("calls", 0))
+        return (await count_calls(redis))["evalsha"]
 
     before = await scripts()
     shown = await asyncio.gather(*(metrics.render(by_shop=number % 2 == 0) for number in range(20)))

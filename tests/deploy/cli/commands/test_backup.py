@@ -12,6 +12,7 @@ from service.domain.customers import OrgId
 from service.store.backup import status
 from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import ABOVE, ORG, TOKEN, CliEnvironment, store_customers
+from tests.support.store import all_keys
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ async def test_a_file_that_was_cut_is_refused_before_anything_is_written(
 
     assert result.code == 1
     assert "incomplete" in result.err
-    assert await redis.keys("tagger:*") == [keys.STORE.encode()]
+    assert await all_keys(redis, "tagger:*") == [keys.STORE.encode()]
 
 
 async def test_an_interrupted_backup_leaves_no_file_with_its_name(

@@ -16,6 +16,7 @@ from service.store.client import RedisClient
 from service.store.jobs.shared_metrics import Counters
 from tests.deploy.cli.commands.troubles import SECRET, TROUBLES, Stage, Trouble
 from tests.deploy.cli.environment import ORG, CliEnvironment
+from tests.support.store import set_config
 
 # found by tests/doctor: they need a server, a clock or a token of another kind
 FOUND_ELSEWHERE = {
@@ -53,7 +54,7 @@ async def stage(
     client: Any = redis
     before = await client.config_get(*healthy)
     for name, value in healthy.items():
-        await redis.config_set(name, value)
+        await set_config(redis, name, value)
     shop.haravan.app(url="https://tagger.example.com/webhooks/haravan")
     await shop.tagger("subscription", "add", ORG)
     await Counters(redis).flush()
@@ -62,7 +63,7 @@ async def stage(
     await stage.send(1)
     yield stage
     for name, value in before.items():
-        await redis.config_set(name, value)
+        await set_config(redis, name, value)
 
 
 async def findings_of(stage: Stage, *words: str) -> tuple[int, dict[str, dict[str, str]]]:

@@ -12,6 +12,7 @@ from tests.deploy.cli.environment import (
     TOKEN,
     CliEnvironment,
 )
+from tests.support.store import all_keys
 
 
 async def test_an_added_shop_is_listed_without_its_token(shop: CliEnvironment) -> None:
@@ -34,7 +35,7 @@ async def test_a_token_of_another_shop_is_not_stored(environment: CliEnvironment
             f"this token belongs to shop {ORG}, not 42; nothing was stored"
         ),
     )
-    assert await redis.keys("tagger:shops") == []
+    assert await all_keys(redis, "tagger:shops") == []
 
 
 async def test_a_wrong_token_is_rejected_by_haravan(environment: CliEnvironment) -> None:
@@ -60,7 +61,7 @@ async def test_a_removed_shop_is_gone(shop: CliEnvironment, redis: RedisClient) 
     result = await shop.tagger("shops", "remove", ORG, "--yes")
 
     assert result.code == 0
-    assert await redis.keys(f"*{ORG}*") == []
+    assert await all_keys(redis, f"*{ORG}*") == []
 
 
 async def test_the_address_of_the_environment_is_used_and_selects_the_dialect(

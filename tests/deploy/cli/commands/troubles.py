@@ -33,6 +33,7 @@ from service.store.shops import (
 )
 from tests.deploy.cli.environment import ORG, CliEnvironment
 from tests.support.sender import Sender
+from tests.support.store import set_config
 from tests.support.web_server import app_client
 
 DAY_MS: Final = 24 * 3_600_000
@@ -108,7 +109,7 @@ def config(**options: str) -> Callable[[Stage], Awaitable[object]]:
 
     async def make(stage: Stage) -> None:
         for name, value in options.items():
-            await stage.redis.config_set(name.replace("_", "-"), value)
+            await set_config(stage.redis, name.replace("_", "-"), value)
 
     return make
 
@@ -156,12 +157,13 @@ def first_look(state: FirstLook, *, days: int = 0) -> Callable[[Stage], Awaitabl
 
 
 async def nearly_full(stage: Stage) -> None:
-    used = int((await stage.redis.info("memory"))["used_memory"])
-    await stage.redis.config_set("maxmemory", used)
+    for server in await stage.redis.servers():
+        await server.config_set("maxmemory", int((await server.info("memory"))["used_memory"]))
 
 
 async def forget_heartbeats(stage: Stage) -> None:
-    await stage.redis.delete(*keys.of_partitions("counters"))
+    for key in keys.of_partitions("counters"):
+        await stage.redis.delete(key)
 
 
 async def old_heartbeat(stage: Stage) -> None:

@@ -110,7 +110,7 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
             yield
 
     others = Starlette(
-        routes=[*console.routes, *health.routes()],
+        routes=[*health.routes(), *console.routes],  # each route in front of one costs it a microsecond
         middleware=[Middleware(AccessLogMiddleware)],
         exception_handlers={**EXCEPTION_HANDLERS, **console.exception_handlers},
     )

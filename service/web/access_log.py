@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic, perf_counter
 from typing import Final
 from uuid import uuid4
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.web.refusals import REFUSED, count_refusal, forget_refusals
+
 QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # monitoring calls them every few seconds
 MAX_ID_LENGTH: Final = 64
+REFUSAL_INTERVAL_S: Final = 1.0  # between two lines of the same status for requests that nobody signed
+
+
+@dataclass(slots=True)
+class _Refused:
+    """Refusals with one status: when the last line was logged, and how many requests were not logged since."""
+
+    logged_s: float = float("-inf")
+    skipped: int = 0
 
 
 class AccessLogMiddleware:
-    """Pure ASGI middleware. Handlers bind fields to structlog's context; `BaseHTTPMiddleware` would lose them."""
+    """Pure ASGI middleware. Handlers bind fields to structlog's context; `BaseHTTPMiddleware` would lose them.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Refused requests of unknown clients are logged once a second for each status, so that they cannot fill the disk.
+    """
+
+    def __init__(self, app: ASGIApp, *, clock: Callable[[], float] = monotonic) -> None:
         self._app = app
+        self._clock = clock
+        self._refused: dict[int, _Refused] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,28 +52,47 @@ class AccessLogMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                if _is_known_client():
+                    forget_refusals(scope)
+                elif status in REFUSED:
+                    message["headers"] += count_refusal(scope)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            _log(scope, status=status, took_s=perf_counter() - started_s)
+            self._log(scope, status=status, took_s=perf_counter() - started_s)
             structlog.contextvars.clear_contextvars()
 
+    def _log(self, scope: Scope, *, status: int, took_s: float) -> None:
+        path = scope["path"]
+        if path in QUIET_PATHS and status < 500:
+            return
+        skipped: dict[str, int] = {}
+        if status in REFUSED and not _is_known_client():
+            refused = self._refused.setdefault(status, _Refused())
+            now_s = self._clock()
+            if now_s - refused.logged_s < REFUSAL_INTERVAL_S:
+                refused.skipped += 1
+                return
+            if refused.skipped:
+                skipped = {"skipped": refused.skipped}
+            self._refused[status] = _Refused(now_s)
+        logger = structlog.get_logger()
+        log = logger.error if status == 500 else logger.info
+        log(
+            "http_request",
+            method=scope["method"],
+            path=path[:200],
+            status=status,
+            duration_ms=round(took_s * 1000, 2),
+            **skipped,
+        )
 
-def _log(scope: Scope, *, status: int, took_s: float) -> None:
-    path = scope["path"]
-    if path in QUIET_PATHS and status < 500:
-        return
-    logger = structlog.get_logger()
-    log = logger.error if status == 500 else logger.info
-    log(
-        "http_request",
-        method=scope["method"],
-        path=path[:200],
-        status=status,
-        duration_ms=round(took_s * 1000, 2),
-    )
+
+def _is_known_client() -> bool:
+    """Whether a token or a session named the client: authentication binds who it is."""
+    return "by" in structlog.contextvars.get_contextvars()
 
 
 def _request_id(scope: Scope) -> str:

@@ -18,6 +18,7 @@ CRITICAL_SKEW_S: Final = 3_600  # rules with dates may use another day
 HOUR_MS: Final = 3_600_000
 RECENT_MS: Final = 24 * HOUR_MS
 BACKUP_GRACE_MS: Final = 2 * HOUR_MS  # a backup takes its time, and a schedule may start late
+MAX_BACKUP_AGE_MS: Final = 7 * 24 * HOUR_MS  # without a schedule
 
 # The check of the server -> the key of its finding.
 STORE_KEYS: Final[Mapping[str, str]] = {
@@ -143,12 +144,16 @@ def _judge_webhooks(facts: ServiceFacts, writer: Writer) -> None:
 
 
 def _judge_backup(facts: ServiceFacts, writer: Writer) -> None:
-    """Without a schedule nobody can say that a backup is late."""
     last = facts.backup
     if last is None:
+        if facts.shops:
+            writer.warn("backup_missing")
         return
-    if last.every_h and facts.now_ms - last.at_ms > last.every_h * HOUR_MS + BACKUP_GRACE_MS:
+    age_ms = facts.now_ms - last.at_ms
+    if last.every_h and age_ms > last.every_h * HOUR_MS + BACKUP_GRACE_MS:
         writer.warn("backup_late", last_ms=last.at_ms, every=writer.words.plural("hours", last.every_h))
+    elif not last.every_h and age_ms > MAX_BACKUP_AGE_MS:
+        writer.warn("backup_old", last_ms=last.at_ms)
     else:
         writer.ok("backup", last_ms=last.at_ms)
 

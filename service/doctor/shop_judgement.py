@@ -66,6 +66,7 @@ def judge_shop(
     if facts.manual_changes >= MANY_CHANGES:
         writer.warn("manual_changes", count=facts.manual_changes)
     _judge_reconcile(shop, facts, rules, writer)
+    _judge_endpoints(facts, writer)
 
 
 def _judge_state(shop: Shop, writer: Writer, *, is_new: bool) -> None:
@@ -177,6 +178,14 @@ def _judge_reconcile(shop: Shop, facts: ShopFacts, rules: ShopRules, writer: Wri
         return
     if facts.now_ms - facts.nightly.looked_ms > MAX_RECONCILE_AGE_MS:
         writer.warn("reconcile_late", since_ms=facts.nightly.looked_ms)
+
+
+def _judge_endpoints(facts: ShopFacts, writer: Writer) -> None:
+    for endpoint, state in facts.endpoints:
+        if endpoint.disabled == "by_hand":
+            writer.ok("endpoint_off", endpoint=endpoint.id)
+        elif endpoint.disabled:
+            writer.warn("endpoint_disabled", endpoint=endpoint.id, since_ms=state.failed_ms)
 
 
 def _judge_dead_letters(facts: ShopFacts, writer: Writer) -> None:

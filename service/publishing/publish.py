@@ -78,6 +78,7 @@ async def publish_draft(
             reason=rollout.reason_of(version),
             may_remove=draft.report.preview.removed,
             now_ms=now_ms,
+            is_large=draft.report.guard.needs_approval,
         )
 
     summary = describe_effect(draft.report, version=draft.parent + 1, approved=approved)

@@ -28,9 +28,10 @@ FROZEN_RETRY_MS: Final = 60_000
 
 
 class RolloutArgs(msgspec.Struct, frozen=True):
-    """Arguments of the job `rollout`."""
+    """Arguments of the job `rollout`. `is_large`: the publish exceeds the guard, and a person approved it."""
 
     version: int
+    is_large: bool = False
 
 
 class LateArgs(msgspec.Struct, frozen=True):
@@ -68,11 +69,16 @@ def queue_rollout(
     reason: str,
     may_remove: int,
     now_ms: int,
+    is_large: bool = False,
 ) -> None:
-    """Begin a run and store its job with the commands of a transaction. `may_remove`: removals in the preview."""
+    """Begin a run and store its job with the commands of a transaction.
+
+    `may_remove`: removals in the preview. `is_large`: a publish beyond the guard, of which people are told.
+    """
     more = {"pending": 1, "version": version, "may_remove": may_remove}
     runs.queue_create(pipe, org, run_id, kind="publish", by=by, reason=reason, now_ms=now_ms, **more)
-    pending.queue_save(pipe, PendingJob(org, "rollout", run_id, {"version": version}))
+    args = msgspec.to_builtins(RolloutArgs(version, is_large))
+    pending.queue_save(pipe, PendingJob(org, "rollout", run_id, args))
 
 
 async def pending_rollouts(redis: RedisClient, org: OrgId, *, until: int) -> list[PendingJob]:
@@ -264,6 +270,11 @@ def reason_of(version: Version) -> str:
 def version_of(job: PendingJob) -> int:
     """The version of a `rollout`."""
     return msgspec.convert(job.args, RolloutArgs).version
+
+
+def is_large(job: PendingJob) -> bool:
+    """Whether a `rollout` changes more than the guard allows without an approval."""
+    return msgspec.convert(job.args, RolloutArgs).is_large
 
 
 async def stop_overruns(redis: RedisClient, org: OrgId) -> list[str]:

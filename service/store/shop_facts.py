@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.domain.customers import Customer, OrgId
+from service.domain.events import Endpoint, EndpointState
 from service.errors import MalformedData
 from service.store import scheduled
 from service.store.client import RedisClient, keys, server_time_ms
 from service.store.customers import read_snapshot, snapshots
 from service.store.encryption import fingerprint_of
+from service.store.events import endpoints
 from service.store.history import ShopWebhooks, rejections
 from service.store.jobs import NightlyRun, nightly
 from service.store.queue import ShopBacklog, dead_letters, decode_backlog, queue_backlogs
@@ -41,6 +43,7 @@ class ShopFacts:
     known: int  # customers with a snapshot
     sample: tuple[Customer, ...]  # some of them, chosen at random; personal data stays sealed
     key_fingerprints: frozenset[str]  # of the keys of SECRET_KEY that wrap the shop's data keys
+    endpoints: Sequence[tuple[Endpoint, EndpointState]]  # to which events are sent
 
 
 async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
@@ -60,8 +63,11 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
         pipe.hrandfield(keys.shop(org, "snapshots"), MAX_SAMPLE, withvalues=True)
         pipe.hvals(keys.shop(org, "data_keys"))
         pipe.get(keys.shop(org, scheduled.SCHEDULED_KEY))
+        endpoints.queue_list(pipe, org)
         replies = await pipe.execute()
-    backlog, rejected, last, letters, state, run, changes, live, known, sample, wrapped, entry = replies
+    backlog, rejected, last, letters, state, run, changes, live, known, sample, wrapped, entry, *stored = (
+        replies
+    )
     publish = scheduled.decode(entry)
     *until, customers = state
     return ShopFacts(
@@ -81,6 +87,7 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
         known=known,
         sample=_customers(sample),
         key_fingerprints=frozenset(map(fingerprint_of, wrapped)),
+        endpoints=endpoints.decode_list(*stored),
     )
 
 

@@ -22,6 +22,7 @@ EVERYTHING: Final[dict[str, Any]] = {
     "settings": {"RETENTION_DAYS": "60"},
     "web": {"autoscaling": {"enabled": True}},
     "worker": {"keda": {"enabled": True}},
+    "backup": {"enabled": True, "schedule": "0 3 * * *"},
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
     "podAnnotations": {"a": "b"},
     "nodeSelector": {"a": "b"},
@@ -52,6 +53,8 @@ def pods(manifests: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for item in manifests:
         if item["kind"] in ("Deployment", "StatefulSet"):
             yield item["spec"]["template"]["spec"]
+        elif item["kind"] == "CronJob":
+            yield item["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def test_helm_finds_no_error_in_it() -> None:
@@ -98,6 +101,20 @@ def test_settings_have_their_names_and_secrets_are_referred_to() -> None:
         assert names - settings_in_code() == {"STORE_PASSWORD"}
         assert container["envFrom"] == [{"secretRef": {"name": "haravan-tagger"}}]
     assert not [item for item in manifests if item["kind"] == "Secret"]
+
+
+def test_a_backup_reaches_the_store_and_is_kept() -> None:
+    manifests = render(EVERYTHING)
+    [container] = find(manifests, "CronJob", "tagger-backup")["spec"]["jobTemplate"]["spec"]["template"][
+        "spec"
+    ]["containers"]
+    [selector] = find(manifests, "NetworkPolicy", "tagger")["spec"]["podSelector"]["matchExpressions"]
+    claim = find(manifests, "PersistentVolumeClaim", "tagger-backups")
+
+    assert "backup" in selector["values"]
+    assert "REDIS_URL" in {item["name"] for item in container["env"]}
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert not [item for item in render({}) if item["kind"] == "CronJob"]
 
 
 def test_webhooks_go_to_web_and_everything_else_to_the_console() -> None:

@@ -45,17 +45,20 @@ def analyze(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @needs_systemd
-@pytest.mark.parametrize("part", ["web", "console", "worker", "worker-2"])
-def test_systemd_accepts_the_units(installed: Path, part: str) -> None:
-    result = analyze(installed, "verify", "--man=no", str(installed / f"haravan-tagger@{part}.service"))
+@pytest.mark.parametrize(
+    "unit", ["web.service", "console.service", "worker.service", "worker-2.service", "backup.timer"]
+)
+def test_systemd_accepts_the_units(installed: Path, unit: str) -> None:
+    result = analyze(installed, "verify", "--man=no", str(installed / f"haravan-tagger@{unit}"))
 
     ours = [line for line in result.stderr.splitlines() if "haravan-tagger" in line]
     assert ours == []
 
 
 @needs_systemd
-def test_a_process_can_do_little_outside_its_task(installed: Path) -> None:
-    result = analyze(installed, "security", "--offline=true", "haravan-tagger@worker.service")
+@pytest.mark.parametrize("part", ["worker", "backup"])
+def test_a_process_can_do_little_outside_its_task(installed: Path, part: str) -> None:
+    result = analyze(installed, "security", "--offline=true", f"haravan-tagger@{part}.service")
 
     found = re.search(r"exposure level for \S+: (\d+\.\d+)", result.stdout)
     assert found, result.stdout + result.stderr

@@ -11,6 +11,7 @@ from service.doctor.findings import COMMANDS, Writer
 from service.doctor.service_judgement import CRITICAL_CHECKS, STORE_KEYS, ServiceFacts, judge_service
 from service.locales import translator_for
 from service.settings import Settings
+from service.store.backup import BackupStatus
 from service.store.client import RewriteState, ServerCheck
 from service.store.history import StoreLoss, Tally, WebhookReport
 from service.store.history.store_changes import LossKind
@@ -26,6 +27,7 @@ HEALTHY: Final = ServiceFacts(
     heartbeat_ms=NOW_MS - 5_000,
     webhooks=WebhookReport((), {}),
     shops=1,
+    backup=BackupStatus(NOW_MS - 3_600_000, every_h=24),
 )
 SETTINGS: Final = Settings(alert_urls=("json://127.0.0.1",))
 
@@ -84,8 +86,26 @@ def test_erased_data_that_stays_on_the_disk_is_found() -> None:
     assert severities(replace(HEALTHY, rewrite=replace(pending, refused=""))) == {}
 
 
-def test_a_service_without_shops_is_not_set_up() -> None:
-    assert severities(replace(HEALTHY, shops=0)) == {"shops_missing": "critical"}
+def test_a_service_without_shops_is_not_set_up_and_has_nothing_to_back_up() -> None:
+    assert severities(replace(HEALTHY, shops=0, backup=None)) == {"shops_missing": "critical"}
+
+
+@pytest.mark.parametrize(
+    ("every_h", "age_h", "found"),
+    [
+        (24, 25, {}),
+        (24, 27, {"backup_late": "warning"}),
+        (24 * 30, 24 * 20, {}),  # what the schedule says is not old
+        (0, 24 * 6, {}),
+        (0, 24 * 8, {"backup_old": "warning"}),
+    ],
+)
+def test_a_backup_is_late_by_its_schedule_and_old_without_one(
+    every_h: int, age_h: int, found: dict[str, str]
+) -> None:
+    backup = BackupStatus(NOW_MS - age_h * 3_600_000, every_h)
+
+    assert severities(replace(HEALTHY, backup=backup)) == found
 
 
 def test_unknown_shops_are_critical_for_a_day_and_refused_strangers_are_forgotten_then() -> None:

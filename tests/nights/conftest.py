@@ -1,58 +1,87 @@
-"""What a person on call has: the metrics, and the command line."""
+"""What a person on call has: the alerts of Prometheus, the runbook that they link to, and the command line."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx2
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.cli.environment import CommandResult, run_in_process
+from tests.nights.prometheus import History, runbook_section
 from tests.support.wait import wait_until
 from tests.system.environment import System
 
 METRICS_TOKEN = "metrics-token-0123"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OnCall:
-    """The person on call of a running system."""
+    """The person on call of a running system. Prometheus has scraped it since then."""
 
     system: System
+    history: History = field(init=False)
+    page: str = ""  # the section of the runbook to which the last alert links
+
+    def __post_init__(self) -> None:
+        self.history = History(began_s=self.system.clock())
+
+    async def scrape(self) -> None:
+        """Scrape the web process, as Prometheus does."""
+        headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+        async with httpx2.AsyncClient(base_url=self.system.url) as client:
+            text = (await client.get("/metrics", headers=headers)).text
+        self.history.add(text, at_s=self.system.clock())
+
+    async def scraped(self, name: str, **labels: str) -> None:
+        """Wait until Prometheus has this series."""
+
+        async def is_exported() -> bool:
+            await self.scrape()
+            return self.history.has(name, labels)
+
+        await wait_until(is_exported, interval_s=0.5)
+
+    async def is_alerted(self, name: str, **labels: str) -> bool:
+        """Whether this alert of deploy/observability/rules.yml fires now."""
+        await self.scrape()
+        return await asyncio.to_thread(self.history.fires, name, labels)
+
+    async def alerted(self, name: str, **labels: str) -> None:
+        """Wait until the alert fires, and open the runbook where the alert links to."""
+        await wait_until(  # what /metrics reads from Redis is up to 5 s old
+            lambda: self.is_alerted(name, **labels), interval_s=0.5
+        )
+        self.page = runbook_section(name, labels)
+
+    async def quiet(self, name: str, **labels: str) -> None:
+        """Wait until the alert does not fire any more."""
+
+        async def is_over() -> bool:
+            return not await self.is_alerted(name, **labels)
+
+        await wait_until(is_over, interval_s=0.5)
 
     async def run(self, *words: str, stdin: str = "") -> CommandResult:
-        """Run a command of the runbook, and expect that it succeeds."""
+        """Run a command that the opened page of the runbook names, and expect that it succeeds."""
+        assert self.names(*words), (words, self.page)
         result = await asyncio.to_thread(run_in_process, words, stdin)
         assert result.code == 0, (words, result.out, result.err)
         return result
 
-    async def metric(self, name: str, **labels: str) -> float:
-        """The sum of the samples with these labels, as Prometheus scrapes them."""
-        headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
-        async with httpx2.AsyncClient(base_url=self.system.url) as client:
-            text = (await client.get("/metrics", headers=headers)).text
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
-
-    async def alerted(self, kind: str) -> None:
-        """Wait until the alert is raised."""
-
-        async def is_raised() -> bool:
-            return await self.metric("tagger_alerts_total", kind=kind) > 0
-
-        await wait_until(is_raised, interval_s=0.5)  # what /metrics reads from Redis is up to 5 s old
+    def names(self, *words: str) -> bool:
+        """Whether the opened page of the runbook names this command; arguments may differ."""
+        return f"`tagger {' '.join(words[:2])}" in " ".join(self.page.split())
 
 
 @pytest.fixture
 def call_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[System], OnCall]:
-    """Give the command line the settings of a system."""
+    """Call somebody to a system, and give the command line the settings of it."""
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is missing: apt-get install prometheus")
 
     def call(system: System) -> OnCall:
         for name, value in system.environ.items():

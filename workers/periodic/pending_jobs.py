@@ -148,7 +148,7 @@ class PendingJobs:
 
 
 async def _alert(context: Context, alerts: Alerts, job: PendingJob) -> None:
-    """Tell somebody if what a job did needs a person."""
+    """Tell somebody if what a job did needs a person, or is large enough that everybody should know."""
     org = job.org
     match job.kind:
         case "first_look":
@@ -171,6 +171,15 @@ async def _alert(context: Context, alerts: Alerts, job: PendingJob) -> None:
                 )
         case "scheduled_publish":
             await _alert_scheduled(context, alerts, org)
+        case "rollout" if rollout.is_large(job):
+            version = await context.versions.get(org, rollout.version_of(job))
+            preview = version.preview or {}
+            alerts.raise_alert(
+                "large_publish",
+                f"a publish beyond the guard was approved: version {version.number} changes {preview['touched']} of "
+                f"{preview['customers']} customers. If it is a mistake: tagger rules rollback {org} {version.parent}",
+                org=org,
+            )
 
 
 async def _alert_scheduled(context: Context, alerts: Alerts, org: OrgId) -> None:

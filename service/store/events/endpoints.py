@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from redis.exceptions import WatchError
@@ -59,9 +59,20 @@ async def add(redis: RedisClient, org: OrgId, endpoint: Endpoint, state: Endpoin
 async def list_all(redis: RedisClient, org: OrgId) -> list[tuple[Endpoint, EndpointState]]:
     """Every endpoint of the shop with its state, by id."""
     async with redis.pipeline() as pipe:
-        pipe.hgetall(keys.shop(org, "endpoints"))
-        pipe.hgetall(keys.shop(org, "endpoint_states"))
-        endpoints, states = await pipe.execute()
+        queue_list(pipe, org)
+        return decode_list(*await pipe.execute())
+
+
+def queue_list(pipe: Any, org: OrgId) -> None:
+    """Read every endpoint of the shop with the commands of a pipeline: two replies, for `decode_list`."""
+    pipe.hgetall(keys.shop(org, "endpoints"))
+    pipe.hgetall(keys.shop(org, "endpoint_states"))
+
+
+def decode_list(
+    endpoints: Mapping[bytes, bytes], states: Mapping[bytes, bytes]
+) -> list[tuple[Endpoint, EndpointState]]:
+    """Endpoints with their states, by id."""
     found = [(_DECODE(stored), _decode_state(states.get(name))) for name, stored in endpoints.items()]
     return sorted(found, key=lambda pair: (len(pair[0].id), pair[0].id))
 

@@ -80,6 +80,7 @@ SHARED_METRICS: Final = {
             "endpoint_disabled",
             "first_look_waiting",
             "freeze_waiting",
+            "large_publish",
             "mass_404",
             "ops_token_failures",
             "publish_overrun",

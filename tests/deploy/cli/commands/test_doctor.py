@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import typer
 
 from deploy.cli.app import app
 from service.doctor import COMMANDS, CONFIRMATIONS
+from service.store.backup import BackupStatus, status
 from service.store.client import RedisClient
 from service.store.jobs.shared_metrics import Counters
 from tests.deploy.cli.commands.troubles import SECRET, TROUBLES, Stage, Trouble
@@ -43,7 +45,7 @@ FOUND_ELSEWHERE = {
 async def stage(
     shop: CliEnvironment, redis: RedisClient, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncIterator[Stage]:
-    """A shop that lacks nothing: rules, webhooks, workers, alerts, and a server that writes to disk."""
+    """A shop that lacks nothing: rules, webhooks, workers, alerts, a backup, and a server that writes to disk."""
     for name, value in {
         "DURABILITY": "everysec",
         "HARAVAN_WEBHOOK_SECRETS": SECRET,
@@ -58,6 +60,7 @@ async def stage(
     shop.haravan.app(url="https://tagger.example.com/webhooks/haravan")
     await shop.tagger("subscription", "add", ORG)
     await Counters(redis).flush()
+    await status.save(redis, BackupStatus(int(time.time() * 1000), every_h=24))
     stage = Stage(shop, redis, monkeypatch, tmp_path, redis_url)
     await stage.publish("Hồ Chí Minh")
     await stage.send(1)
@@ -109,6 +112,16 @@ async def test_the_texts_name_what_happened_and_the_command_that_repairs_it(stag
     assert ": 6, none accepted. Likely they are signed with another secret." in result.out
     assert f"→ tagger shops secret {ORG}" in result.out
     assert result.out.rstrip().endswith("This needs somebody now (2 problems).")
+
+
+async def test_an_endpoint_that_a_person_disabled_is_no_problem(stage: Stage) -> None:
+    await stage.shop.tagger("events", "add", ORG, "https://example.com/hook")
+    await stage.shop.tagger("events", "disable", ORG, "E1")
+
+    result = await stage.shop.tagger("doctor", ORG, "--lang", "en")
+
+    assert "Nothing is sent to endpoint E1: a person disabled it." in result.out
+    assert result.out.rstrip().endswith("Nothing is wrong.")
 
 
 async def test_it_speaks_vietnamese(stage: Stage) -> None:

@@ -19,6 +19,7 @@ from service.settings import read_settings
 from service.store import scheduled
 from service.store.backup import BackupStatus, status
 from service.store.client import RedisClient, keys
+from service.store.events import endpoints
 from service.store.jobs.shared_metrics import Counters
 from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.store.scheduled import Stop
@@ -251,9 +252,27 @@ async def schedule_stopped(stage: Stage) -> None:
         await pipe.execute()
 
 
-async def backup_of_last_week(stage: Stage) -> None:
-    week_ago_ms = int(time.time() * 1000) - 7 * DAY_MS
-    await status.save(stage.redis, BackupStatus(week_ago_ms, every_h=24))
+def backup_was(*, days_ago: int, every_h: int) -> Callable[[Stage], Awaitable[object]]:
+    """The last backup, and how often one is due; 0: there is no schedule."""
+
+    async def make(stage: Stage) -> None:
+        await stage.redis.delete(status.KEY)
+        at_ms = int(time.time() * 1000) - days_ago * DAY_MS
+        await status.save(stage.redis, BackupStatus(at_ms, every_h=every_h))
+
+    return make
+
+
+async def endpoint_gone(stage: Stage) -> None:
+    """The receiver of an endpoint answered 410."""
+    result = await stage.shop.tagger("events", "add", ORG, "https://example.com/hook")
+    assert result.code == 0, result.err
+    await endpoints.change(
+        stage.redis,
+        OrgId(ORG),
+        "E1",
+        lambda endpoint, state: (msgspec.structs.replace(endpoint, disabled="gone"), state),
+    )
 
 
 def layout(number: int) -> Callable[[Stage], Awaitable[object]]:
@@ -273,7 +292,9 @@ LATER: Final = 9_999_999_999_999
 TROUBLES: Final = (
     Trouble("alerts_missing", "warning", environ(ALERT_URLS=""), org=None),
     Trouble("settings_slip", "warning", environ(HARAVAN_WEBHOOK_SECRETS=f'"{SECRET}"'), org=None),
-    Trouble("backup_late", "warning", backup_of_last_week, org=None),
+    Trouble("backup_late", "warning", backup_was(days_ago=2, every_h=24), org=None),
+    Trouble("backup_missing", "warning", lambda stage: stage.redis.delete(status.KEY), org=None),
+    Trouble("backup_old", "warning", backup_was(days_ago=8, every_h=0), org=None),
     Trouble("store_evicts", "critical", config(maxmemory="1gb", maxmemory_policy="allkeys-lru"), org=None),
     Trouble("store_layout_newer", "critical", layout(keys.LAYOUT + 1), org=None),
     Trouble("store_layout_older", "critical", layout(keys.LAYOUT - 1), org=None),
@@ -317,6 +338,7 @@ TROUBLES: Final = (
     Trouble("breaker_read", "critical", state(read_open_until=LATER)),
     Trouble("breaker_write", "critical", state(write_open_until=LATER)),
     Trouble("dead_letters_open", "critical", dead_letter),
+    Trouble("endpoint_disabled", "warning", endpoint_gone),
     Trouble("manual_changes", "warning", changed_by_hand),
     Trouble("reconcile_late", "warning", no_reconcile),
     Trouble("keys_old", "warning", new_secret_key),

@@ -1,5 +1,4 @@
-"""Work that outlives a request: runs, replays, pending jobs, the nightly reconcile the counters of all
-processes, and whose turn it is to do periodic work.
+"""Work that outlives a request: runs, replays, pending jobs, the nightly reconcile, all processes' counters, and turns.
 
 Other rooms create runs, store pending jobs and follow both."""
 

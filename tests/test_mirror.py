@@ -43,6 +43,7 @@ COVERED_BY: Final = {
     "doctor/test_service_judgement.py": "doctor.findings",
     "store/servers/test_router.py": "store.servers.client store.servers.pipeline store.servers.server",
     "store/client/test_scan.py": "store.jobs.runs",
+    "system/test_server_away.py": "store.client.clock",
     "store/client/test_scripts.py": "store.client.keys",
     "store/customers/test_sealed_snapshots.py": "store.customers.snapshots",
     "store/history/test_retention.py": "store.history.ledger",

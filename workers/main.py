@@ -29,6 +29,7 @@ from service.settings import Settings
 from service.store.client import (
     DRAIN_QUEUE,
     EXPIRES_EXTRA_MS,
+    Store,
     StoreMonitor,
     StoreUnfit,
     connect,
@@ -37,7 +38,7 @@ from service.store.client import (
     serialize,
 )
 from service.store.encryption import KeyRing
-from service.store.jobs import Counters
+from service.store.jobs import Counters, turns
 from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, Liveness, RateLimiter
 from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops import ShopRepository
@@ -166,13 +167,17 @@ class WorkerProcess:
             periodic.start(run_every(self._sweep_interval_s, liveness.announce, "worker", outage))
             periodic.start(run_every(self._sweep_interval_s, sweep.run, "sweep", outage))
             periodic.start(run_every(self._sweep_interval_s, counters.flush, "worker", outage))
-            periodic.start(run_every(SCHEDULE_INTERVAL_S, sweep.check_shops, "sweep", outage))
+            periodic.start(
+                run_every(SCHEDULE_INTERVAL_S, partial(_check_shops, redis, sweep), "sweep", outage)
+            )
             periodic.start(run_every(EVENT_INTERVAL_S, events.sweep, "event_delivery", outage))
             periodic.start(run_every(HOUSEKEEPING_INTERVAL_S, housekeeping.run, "housekeeping", outage))
-            periodic.start(run_every(self._uninstall_interval_s, uninstalls.run, "uninstall_check", outage))
-            periodic.start(
-                run_every(self._nightly_interval_s, nightly.run, "nightly", outage, overlapping=True)
-            )
+            interval_s = self._uninstall_interval_s
+            check_uninstalls = partial(_check_uninstalls, redis, uninstalls, interval_s)
+            periodic.start(run_every(interval_s, check_uninstalls, "uninstall_check", outage))
+            interval_s = self._nightly_interval_s
+            run_nightly = partial(_run_nightly, redis, nightly, interval_s)
+            periodic.start(run_every(interval_s, run_nightly, "nightly", outage, overlapping=True))
             periodic.start(
                 run_every(self._sweep_interval_s, jobs.run, "pending_job", outage, overlapping=True)
             )
@@ -290,6 +295,25 @@ def build_worker(settings: Settings) -> WorkerProcess:
 async def _check_store(monitor: StoreMonitor) -> None:
     with suppress(StoreUnfit):  # logged by the monitor
         await monitor.check()
+
+
+async def _check_shops(redis: Store, sweep: Sweep) -> None:
+    """Partition by partition: other workers take the others meanwhile."""
+    async for number in turns(redis, "check_shops", interval_s=SCHEDULE_INTERVAL_S):
+        await sweep.check_shops([number])
+
+
+async def _check_uninstalls(redis: Store, uninstalls: UninstallMonitor, interval_s: float) -> None:
+    if partitions := [number async for number in turns(redis, "uninstalls", interval_s=interval_s)]:
+        await uninstalls.run(partitions)
+
+
+async def _run_nightly(redis: Store, nightly: NightlyReconcile, interval_s: float) -> None:
+    """A worker that has no room for another shop leaves the turns to others."""
+    if not nightly.has_room:
+        return
+    if partitions := [number async for number in turns(redis, "nightly", interval_s=interval_s)]:
+        await nightly.run(partitions)
 
 
 async def _wait_for_first(*waits: Any) -> None:

@@ -57,7 +57,7 @@ class Size:
         return self.shops * self.customers
 
 
-CALIBRATIONS: Final = (Size(100, 20), Size(400, 5))  # as many customers in more shops
+CALIBRATIONS: Final = (Size(100, 10), Size(500, 2))  # as many customers in more shops
 CHECKED: Final = Size(2_000, 2)
 
 

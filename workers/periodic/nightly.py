@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +23,7 @@ from service.alerts import Alerts
 from service.context import Context
 from service.domain.customers import OrgId
 from service.errors import HaravanError, TaggerError, TokenRejected
+from service.store.client import keys
 from service.store.jobs import Counters, NightlyRun, nightly
 from service.store.queue import RateLimiter
 from service.store.rules import CompiledRulesCache
@@ -58,12 +59,17 @@ class NightlyReconcile:
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
     _running: set[OrgId] = field(default_factory=set)
 
-    async def run(self) -> int:
-        """Run all shops that are due and not in progress. Returns how many runs were completed.
+    @property
+    def has_room(self) -> bool:
+        """Whether another shop could begin at once."""
+        return not self._slots.locked()
+
+    async def run(self, partitions: Collection[int] = keys.PARTITIONS) -> int:
+        """Run all shops of these partitions that are due and not in progress. Returns how many runs were completed.
 
         May be called again before it returns: a large shop takes hours, and other shops become due meanwhile.
         """
-        idle = [org for org in await self.context.shops.orgs() if org not in self._running]
+        idle = [org for org in await self.context.shops.orgs(partitions) if org not in self._running]
         self._running.update(idle)
         results = await asyncio.gather(*(self._run_shop(org) for org in idle), return_exceptions=True)
         for result in results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -64,13 +65,13 @@ class Sweep:
                 woken += 1
         return woken
 
-    async def check_shops(self) -> int:
+    async def check_shops(self, partitions: Collection[int] = keys.PARTITIONS) -> int:
         """Enqueue scheduled customers, sample the day counts, and stop publishes that exceed their preview.
 
         Returns how many customers were enqueued.
         """
         enqueued = 0
-        for org in await self._context.shops.orgs():
+        for org in await self._context.shops.orgs(partitions):
             try:
                 shop = await self._context.shops.describe(org)
                 today = _today(await self._context.now_ms(), await self._timezone(shop))

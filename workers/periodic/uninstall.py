@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -15,6 +16,7 @@ from service.context import Context
 from service.domain.customers import OrgId
 from service.domain.sync import AUTH_PROBE_INTERVAL_S, DELETE_AFTER_MS, UninstallState, on_refusal
 from service.errors import HaravanError, TaggerError, TokenRejected
+from service.store.client import keys
 from service.store.queue import RateLimiter
 from service.store.shops import TOKEN_REJECTED, UNINSTALLED, Shop, uninstall
 from workers.haravan import Haravan, RateLimitExceeded, WaitingPermits
@@ -25,18 +27,18 @@ MAX_WAIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class UninstallMonitor:
-    """One pass a minute in every worker. Concurrent passes are harmless."""
+    """One pass a minute. Concurrent passes are harmless."""
 
     context: Context
     rate_limiter: RateLimiter
     session: aiohttp.ClientSession
     alerts: Alerts
 
-    async def run(self) -> None:
-        """Check every shop that was reported as uninstalled and is due."""
+    async def run(self, partitions: Collection[int] = keys.PARTITIONS) -> None:
+        """Check every shop of these partitions that was reported as uninstalled and is due."""
         now = await self.context.now_ms()
         for org, known in (
-            await uninstall.load_uninstalls(self.context.redis, await self.context.shops.orgs())
+            await uninstall.load_uninstalls(self.context.redis, await self.context.shops.orgs(partitions))
         ).items():
             if known.is_due(now):
                 await self._check(org, known, now)

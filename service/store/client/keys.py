@@ -16,6 +16,7 @@ A key without a lifetime below does not expire.
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
+    {p}turn:{work}                string: set while another worker does this periodic work; 0.9 of its interval
     {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last), layout (of
                                   the data), migrating (the layout that a migration is about to reach)
     {p}store_losses               hash: when the store lost data and what was done (JSON); 7 days

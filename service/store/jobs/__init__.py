@@ -1,4 +1,4 @@
-"""Work that outlives a request: runs, replays, pending jobs, the nightly reconcile and the counters of all processes.
+"""Work that outlives a request: runs, replays, pending jobs, the nightly reconcile, all processes' counters, and turns.
 
 Other rooms create runs, store pending jobs and follow both."""
 
@@ -16,6 +16,7 @@ from service.store.jobs.shared_metrics import (
     last_heartbeat_ms,
     load_counts,
 )
+from service.store.jobs.turns import turns
 
 __all__ = [
     "EXPLAIN_REMOVALS",
@@ -36,4 +37,5 @@ __all__ = [
     "pending",
     "replays",
     "runs",
+    "turns",
 ]

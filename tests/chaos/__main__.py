@@ -45,6 +45,9 @@ def main(
     mean_gap_s: Annotated[float, typer.Option(help="Between two faults")] = 4.0,
     per_s: Annotated[float, typer.Option(help="Events a second at most; 0 is as fast as they go")] = 0.0,
     idle_timeout_s: float = 300.0,
+    max_minutes: Annotated[
+        float, typer.Option(help="Of load, even if there were fewer events; 0 is no limit")
+    ] = 0.0,
     keep: Annotated[bool, typer.Option(help="Keep the folder with the logs")] = False,
     store: Annotated[
         list[StoreChoice] | None,
@@ -92,6 +95,7 @@ def main(
             per_s=per_s or float("inf"),
             mean_gap_s=mean_gap_s,
             idle_timeout_s=idle_timeout_s,
+            max_load_s=60 * max_minutes or float("inf"),
             keep=keep,
             only=tuple(only or ()),
         )

@@ -240,7 +240,7 @@ class _Run:
         until_s = time.monotonic()
         for server in self._cluster.servers:
             if server.process is not None and server.process.poll() is not None:
-                server.start()
+                server.launch()
         posted = {org: poster.posted for org, poster in self._posters.items()}
         own = posted.pop(self._same)
         self._outcome.effects.append(
@@ -282,7 +282,7 @@ class _Run:
         self._cluster.servers[number].kill()
         await self._until_replaced(number)
         if len(self._cluster.servers) == 2 * SHARDS:
-            self._cluster.servers[number].start()
+            self._cluster.servers[number].launch()
 
     async def _stop(self) -> None:
         number = await self._cluster.primary_of(self._slot)

@@ -45,6 +45,10 @@ class Crowd:
             await registry.add(Shop(org, f"Cửa hàng {org}", "omni", "http://127.0.0.1:9/com", "of-no-shop"))
             await registry.pause(org, reason="manual", by="chaos")
 
+    def stop(self) -> None:
+        """Post no more."""
+        self.events = self.posted
+
     async def post(self) -> None:
         """Post everything."""
         await asyncio.gather(*(self._post_for(org) for org in self.orgs for _ in range(CONNECTIONS)))

@@ -31,6 +31,7 @@ from tests.support.wait import accepts
 
 PROXY_HOST: Final = "127.0.0.2"
 RECOVERY_S: Final = 120.0
+MAX_STOP_S: Final = 20.0  # of a primary that nobody replaces
 FULL: Final = 0.97  # of maxmemory is used while a server is full; webhooks are refused from 0.9 on
 
 Durability = Literal["replica", "fsync"]
@@ -218,6 +219,7 @@ class ReplicatedStore(ABC):
             "kill -9 primary": self._kill_primary,
             "kill -9 replica": self._kill_replica,
             "SIGSTOP primary": self._stop_primary,
+            "SIGSTOP primary until replaced": self._stop_primary_until_replaced,
             "SIGSTOP replica": self._stop_replica,
             "kill -9 queue": self._kill_queue,
             "SIGSTOP queue": self._stop_queue,
@@ -252,6 +254,24 @@ class ReplicatedStore(ABC):
     async def _stop_primary(self) -> None:
         """It hangs for up to 8 s: often longer than until it is replaced."""
         await self._pause(self.servers[await self.primary(self._shard())], self.rng.uniform(0.5, 8))
+
+    async def _stop_primary_until_replaced(self) -> None:
+        """It wakes up just after: it still has connections, and executes what they hold before it learns of its successor."""
+        shard = self._shard()
+        number, replica = await self.primary(shard), await self._replica(shard)
+
+        async def is_replaced() -> bool:
+            try:
+                return (await self.info(replica, "replication"))["role"] == "master"
+            except (RedisError, OSError):
+                return False
+
+        self.servers[number].send_signal(signal.SIGSTOP)
+        try:
+            await until(is_replaced, within_s=MAX_STOP_S, every_s=0.01)
+            await asyncio.sleep(self.rng.choice([0, 0.1, 0.5]))
+        finally:
+            self.servers[number].send_signal(signal.SIGCONT)
 
     async def _stop_replica(self) -> None:
         await self._pause(self.servers[await self._replica(self._shard())], self.rng.uniform(0.5, 5))

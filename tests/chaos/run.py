@@ -35,6 +35,7 @@ class Plan:
     per_s: float = float("inf")
     mean_gap_s: float = 3.0
     idle_timeout_s: float = 120.0
+    max_load_s: float = float("inf")  # then the load ends with fewer events
     keep: bool = False
     only: tuple[str, ...] = ()  # kinds of faults; all if there are none
 
@@ -127,6 +128,9 @@ async def _load(
         pushed := sum(shop.deliveries.pushed for shop in environment.shops)
     ) < events or not posting.done():
         elapsed = time.monotonic() - started_s
+        if elapsed > plan.max_load_s:
+            crowd.stop()
+            break
         if elapsed - reported_s > 10:
             reported_s = elapsed
             total = pushed + crowd.posted

@@ -40,7 +40,9 @@ from workers.store_outage import StoreOutage, describe_outage
 KEY: Final = "0123456789abcdef" * 2
 ORG: Final = OrgId("1000000001")
 DURATION_S: Final = 3.0  # many passes of every loop
-SETTLED_S: Final = 600.0  # a busy machine that stands still for seconds must not look like the end of the outage
+SETTLED_S: Final = (
+    600.0  # a busy machine that stands still for seconds must not look like the end of the outage
+)
 
 Fault = Callable[[Any, "Front"], Awaitable[None]]
 

@@ -36,7 +36,7 @@ class Alerts:
         self._send = send
         self._dedup_window_s = dedup_window_s
         self._sending = BackgroundTasks()
-        self._last_sent: dict[tuple[str, str], float] = {}  # by this process; used while Redis is away
+        self._last_sent: dict[tuple[str, str], float] = {}  # by this process
 
     def raise_alert(self, kind: str, text: str, *, org: str = NO_SHOP) -> None:
         """Log the alert and send it to the channels, if any. Returns at once and raises nothing."""
@@ -59,8 +59,13 @@ class Alerts:
         structlog.get_logger().warning("alert", kind=kind, org=org, text=text, sent=sent)
 
     async def _acquire_slot(self, kind: str, org: str) -> bool:
-        """Whether no process (without Redis: not this process) has sent this alert within the dedup window."""
+        """Whether no process (without Redis: not this process) has sent this alert within the dedup window.
+
+        Redis does not know what this process sent while Redis was away.
+        """
         now = asyncio.get_running_loop().time()
+        if now - self._last_sent.get((kind, org), float("-inf")) <= self._dedup_window_s:
+            return False
         try:
             name = re.sub(r"\W+", "_", kind)
             key = keys.shop(org, f"alert_sent:{name}")
@@ -68,7 +73,7 @@ class Alerts:
             if acquired:
                 await count_now(self._redis, "alerts", kind=kind)
         except (RedisError, OSError):
-            acquired = now - self._last_sent.get((kind, org), float("-inf")) > self._dedup_window_s
+            acquired = True
         if acquired:
             recent = {each: at for each, at in self._last_sent.items() if now - at <= self._dedup_window_s}
             self._last_sent = {**recent, (kind, org): now}

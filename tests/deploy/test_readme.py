@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 import typer.main
 
-from deploy.cli.app import app
+from deploy.cli.app import build_app
 from deploy.cli.wording import LANGUAGE_OPTION
 from deploy.sandbox.__main__ import app as sandbox_app
 
@@ -56,7 +56,7 @@ def test_a_documented_selection_of_tests_selects_something(arguments: str) -> No
 
 @pytest.mark.parametrize("words", documented(TAGGER))
 def test_a_documented_command_exists_with_its_options(words: str) -> None:
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(build_app())
     rest = words.split()
     if rest[0] == "sandbox":
         command, rest = typer.main.get_command(sandbox_app), rest[1:]

@@ -25,7 +25,7 @@ HTML: Final = (("Content-Type", "text/html"),)
 class Row:
     """Odd answers to the next `times` calls of `endpoint`. `expected`: the outcome then, and after later good answers.
 
-    `impatient`: the client waits one second for an answer.
+    `impatient`: the client waits three seconds for an answer.
     """
 
     name: str

@@ -20,6 +20,7 @@ KILLS_ITS_READER: Final = "a record that kills the process that reads it"
 ODD_WEBHOOKS: Final = "odd webhooks, ten a second"
 TOKEN_LIFE_S: Final = 5.0
 FIRST_FLOODED_ID: Final = 5_000_000_000
+MAX_FLOOD_REQUESTS: Final = 50  # at the same time
 REJECTION: Final = '{"errors": {"base": ["Nguyễn Thị Ánh, 12 Lý Thường Kiệt"]}}'.encode()
 TRICKLE: Final = Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n{", trickle=True)
 
@@ -122,12 +123,21 @@ async def _lose_token(hostile: ShopHandle) -> None:
 
 
 async def _flood(sender: Sender, hostile: ShopHandle, per_s: float) -> None:
-    """New customers, until the shop is over its quota and beyond. Every fourth signature is wrong."""
+    """New customers, until the shop is over its quota and beyond. Every fourth signature is wrong.
+
+    On a machine that answers slowly it waits for answers: webhooks that pile up in this process would stop the crowd.
+    """
+    places = asyncio.Semaphore(MAX_FLOOD_REQUESTS)
+
+    async def send(number: int) -> None:
+        body = b'{"id": %d}' % (FIRST_FLOODED_ID + number)
+        await sender.send(hostile, body, signature="A" * 43 + "=" if number % 4 == 3 else None)
+        places.release()
+
     async with asyncio.TaskGroup() as group:
         for number in itertools.count():
-            body = b'{"id": %d}' % (FIRST_FLOODED_ID + number)
-            wrong = "A" * 43 + "=" if number % 4 == 3 else None
-            group.create_task(sender.send(hostile, body, signature=wrong))
+            await places.acquire()
+            group.create_task(send(number))
             await asyncio.sleep(1 / per_s)
 
 

@@ -136,6 +136,10 @@ class OddApi:
                 good = b""
                 if oddity is None or method == "GET" or oddity.answer.effect:
                     status, good = await self._forward(method, self._without_hidden(target), headers, body)
+                if (
+                    writer.is_closing()
+                ):  # the client gave up meanwhile; uvloop raises if one writes nevertheless
+                    break
                 if oddity is None:
                     answer = Answer(good, status).content(0, 0, b"")
                     writer.write(answer.replace(b"Connection: close\r\n", b"", 1))

@@ -43,6 +43,21 @@ async def test_a_refund_that_only_its_own_webhook_reports_takes_the_tag_back(sys
     assert system.haravan.tags(customer) == set()
 
 
+@pytest.mark.parametrize("total", [0, -2_500_000])
+async def test_a_refund_of_everything_and_more_takes_the_tags_back(system: System, total: int) -> None:
+    """Some shops refund shipping, too, and then the total is below zero (woocommerce#26753)."""
+    customer = system.haravan.create(first_name="Ánh", tags="Khách sỉ")
+    system.haravan.order(customer, 12_000_000)
+    await system.settled()
+    assert system.haravan.tags(customer) == {"Khách sỉ", "VIP", "Bạc"}
+
+    system.haravan.edit(customer, total_spent=total)
+    await system.settled()
+
+    assert system.haravan.tags(customer) == {"Khách sỉ"}
+    assert await system.redis.hlen(system.key("dead_letters")) == 0
+
+
 async def test_an_echo_ends_by_itself_and_costs_no_api_call(system: System) -> None:
     customer = system.haravan.create(total_spent=12_000_000)
     await system.settled()

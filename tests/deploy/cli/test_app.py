@@ -5,6 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from deploy.cli.app import COMMANDS, build_app
 
 
 async def test_the_program_itself_starts_and_names_every_group() -> None:
@@ -27,3 +33,19 @@ async def test_the_program_itself_starts_and_names_every_group() -> None:
         "replay",
     ):
         assert f" {group} " in out.decode()
+
+
+def test_each_command_is_where_the_table_says() -> None:
+    whole: Any = get_command(build_app())
+
+    for name in COMMANDS:
+        alone: Any = get_command(build_app([name]))
+        assert list(alone.commands) == [name]
+        assert alone.commands[name].get_short_help_str() == whole.commands[name].get_short_help_str()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["explian"], ["--env-file", "x"]], ids=str)
+def test_without_a_known_command_there_are_all_of_them(arguments: list[str]) -> None:
+    whole: Any = get_command(build_app(arguments))
+
+    assert list(whole.commands) == list(COMMANDS)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import typer.main
 from prometheus_client.core import Metric
 
-from deploy.cli.app import app
+from deploy.cli.app import build_app
 from deploy.sandbox.__main__ import app as sandbox_app
 from service.web.metrics.gauges import build_info, server_families, shop_families
 from service.web.metrics.shared import shared_families
@@ -68,7 +68,7 @@ def _also(name: str, default: str) -> list[str]:
 
 def command_line_page() -> str:
     """Every command with its arguments and options, from the command line itself."""
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(build_app())
     lines = [
         "# Command line",
         "",

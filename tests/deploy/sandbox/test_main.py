@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from deploy.cli.app import app as tagger
+from deploy.cli.app import build_app
 from deploy.sandbox import Refused, ShopHandle, run
 from deploy.sandbox.__main__ import app, settings_of
 from service.settings import read_settings
@@ -86,7 +86,7 @@ def test_a_file_that_is_no_state_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_of_the_service_has_every_option() -> None:
-    shown = CliRunner().invoke(tagger, ["sandbox", "--help"]).output
+    shown = CliRunner().invoke(build_app(), ["sandbox", "--help"]).output
     options = [option for parameter in get_command(app).params for option in parameter.opts]
 
     assert "--verify-token" in options

@@ -96,6 +96,7 @@ async def test_a_scanner_adds_no_metric(client: httpx2.AsyncClient) -> None:
             await client.get(path)
             await client.request(word, path)
             await client.get(path, headers={"Authorization": f"Bearer {word}", "X-Forwarded-For": word})
+            await client.get(path, headers={"Host": f"{word}.example", "User-Agent": word})
         await client.post(f"/webhooks/{word}", content=word)
         await sender.deliver(b'{"id": 7}', topic=word, org=word, secret=word)
         await sender.deliver(b'{"id": 7}', topic=f"customers/{word}", secret=word)

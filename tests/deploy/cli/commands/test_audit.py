@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from deploy.cli.app import app
+from deploy.cli.app import build_app
 from service.domain.access import Role
 from service.domain.customers import OrgId
 from service.store.client import SERVICE, RedisClient, keys
@@ -251,7 +251,7 @@ async def given(shop: CliEnvironment, redis: RedisClient, rules: Path) -> Given:
 
 
 def test_every_command_changes_something_or_only_reads() -> None:
-    known = set(commands(typer.main.get_command(app)))
+    known = set(commands(typer.main.get_command(build_app())))
 
     assert CHANGES.keys() | READS == known
     assert not CHANGES.keys() & READS

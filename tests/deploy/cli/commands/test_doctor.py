@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from deploy.cli.app import app
+from deploy.cli.app import build_app
 from service.doctor import COMMANDS, CONFIRMATIONS
 from service.store.backup import BackupStatus, status
 from service.store.client import RedisClient
@@ -154,7 +154,7 @@ def test_every_finding_is_tested() -> None:
 
 @pytest.mark.parametrize("line", sorted({line for line in COMMANDS.values() if line.startswith("tagger ")}))
 def test_every_command_that_repairs_something_exists(line: str) -> None:
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(build_app())
     for word in line.split()[1:]:
         if not hasattr(command, "commands"):
             break

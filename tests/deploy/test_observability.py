@@ -11,13 +11,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import pytest
 import yaml
 from arq.connections import ArqRedis
 
-from deploy.local.supervisor import die_with_parent
-from tests.support.ports import free_port
+from tests.support.prometheus import query as query_labels
+from tests.support.prometheus import scraping
 from tests.support.shop import ORG
 from tests.support.store import all_keys
 from tests.support.wait import wait_until
@@ -77,60 +76,6 @@ def promtool(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @asynccontextmanager
-async def scraping(folder: Path, url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a Prometheus that scrapes this web process."""
-    config = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [str(FOLDER / "rules.yml")],
-        "scrape_configs": [
-            {
-                "job_name": "tagger",
-                "authorization": {"credentials": METRICS_TOKEN},
-                "static_configs": [{"targets": [url.removeprefix("http://")]}],
-            }
-        ],
-    }
-    (folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")  # YAML reads JSON
-    port = free_port()
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220, S603
-            [  # noqa: S607
-                "prometheus",
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509  # it calls one C function
-        )
-    try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-
-            async def has_scraped() -> bool:
-                try:
-                    ready = await client.get(
-                        "/-/ready"
-                    )  # before that, a query is answered 503 with a plain text
-                    return ready.is_success and len(await series(client, 'up{job="tagger"} == 1')) == 1
-                except httpx2.TransportError:
-                    return False
-
-            await wait_until(has_scraped, interval_s=0.2)
-            yield client
-    finally:
-        process.terminate()
-        process.wait()
-
-
-async def series(client: httpx2.AsyncClient, query: str) -> list[dict[str, str]]:
-    """The labels of each series in the result of a query."""
-    answer = (await client.get("/api/v1/query", params={"query": query})).json()
-    assert answer["status"] == "success", (query, answer)
-    return [sample["metric"] for sample in answer["data"]["result"]]
-
-
-@asynccontextmanager
 async def used_system(redis: ArqRedis, redis_url: str, queue_url: str) -> AsyncIterator[System]:
     """A running service that has written a tag."""
     async with running(redis, redis_url, queue_url, environ={"METRICS_TOKEN": METRICS_TOKEN}) as system:
@@ -157,13 +102,16 @@ async def used_system(redis: ArqRedis, redis_url: str, queue_url: str) -> AsyncI
 async def test_prometheus_answers_every_query_from_the_metrics_of_a_running_service(
     redis: ArqRedis, redis_url: str, queue_url: str, tmp_path: Path
 ) -> None:
-    async with used_system(redis, redis_url, queue_url) as system, scraping(tmp_path, system.url) as client:
+    async with (
+        used_system(redis, redis_url, queue_url) as system,
+        scraping(tmp_path, system.url, token=METRICS_TOKEN) as client,
+    ):
         for place, query in queries().items():
-            await series(client, query)
+            await query_labels(client, query)
             labels: set[str] = set(OF_PROMETHEUS)
             for name, matchers in SELECTOR.findall(query):
                 kept = [text for text in matchers.split(",") if not OF_HARAVAN & set(MATCHER.findall(text))]
-                found = await series(client, f"{name}{{{','.join(kept)}}}")
+                found = await query_labels(client, f"{name}{{{','.join(kept)}}}")
                 assert found, f"{place}: /metrics has no {name}{{{matchers}}}"
                 labels |= found[0].keys()
                 assert set(MATCHER.findall(matchers)) <= labels, f"{place}: {name} has no such label"

@@ -1,0 +1,76 @@
+"""What all endpoints of the ops API share: how they are declared, parsed and described, pages, conditions, and repeats.
+
+The rooms of endpoints declare theirs with it, and the routes carry it out."""
+
+from service.web.ops.contract.conditions import (
+    check_version,
+    digest_etag,
+    is_unchanged,
+    parse_tags,
+    version_etag,
+)
+from service.web.ops.contract.idempotency import IdempotencyKey, answer_once, parse_key
+from service.web.ops.contract.openapi import PATH_SCHEMAS, ProblemDetails, document, error_statuses
+from service.web.ops.contract.pagination import PageModel, PageQuery, cut_page, decode_cursor, encode_cursor
+from service.web.ops.contract.requests import (
+    CUSTOMER_PATH,
+    RULES_PATH,
+    SHOP_PATH,
+    CustomerNumber,
+    Deprecation,
+    Endpoint,
+    Language,
+    Limit,
+    Moment,
+    RawRequest,
+    RawResponse,
+    Request,
+    RequestModel,
+    ResponseModel,
+    VersionNumber,
+    parse,
+    problem_response,
+    read_body,
+    to_model,
+    to_ms,
+)
+
+__all__ = [
+    "CUSTOMER_PATH",
+    "PATH_SCHEMAS",
+    "RULES_PATH",
+    "SHOP_PATH",
+    "CustomerNumber",
+    "Deprecation",
+    "Endpoint",
+    "IdempotencyKey",
+    "Language",
+    "Limit",
+    "Moment",
+    "PageModel",
+    "PageQuery",
+    "ProblemDetails",
+    "RawRequest",
+    "RawResponse",
+    "Request",
+    "RequestModel",
+    "ResponseModel",
+    "VersionNumber",
+    "answer_once",
+    "check_version",
+    "cut_page",
+    "decode_cursor",
+    "digest_etag",
+    "document",
+    "encode_cursor",
+    "error_statuses",
+    "is_unchanged",
+    "parse",
+    "parse_key",
+    "parse_tags",
+    "problem_response",
+    "read_body",
+    "to_model",
+    "to_ms",
+    "version_etag",
+]

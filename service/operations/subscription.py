@@ -39,6 +39,8 @@ async def request_subscription(
     wanted = msgspec.structs.replace(
         known, action=action, requested_ms=now_ms, requested_by=by.name, failure=""
     )
-    await subscription.save(context.redis, org, wanted)
-    await pending.save(context.redis, PendingJob(org, "subscription", str(now_ms), {}))
+    async with context.redis.pipeline() as pipe:
+        subscription.queue_save(pipe, org, wanted)
+        pending.queue_save(pipe, PendingJob(org, "subscription", str(now_ms), {}))
+        await pipe.execute()
     return wanted

@@ -55,7 +55,7 @@ def narrowed() -> dict[str, Any]:
                     parameter["schema"] = EXISTING[parameter["name"]]
             if operation["operationId"] == "delete_shop":
                 operation["parameters"][0]["schema"] = {"enum": ["999"]}  # the others need the shop
-    for name in ("PreviewRequest", "PublishRequest", "ScheduleRequest"):
+    for name in ("PreviewRequest", "PublishRequest", "ScheduleRequest", "DraftRequest"):
         description["components"]["schemas"][name]["properties"]["rules"] = {
             "enum": [RULES_EXAMPLE, RULES_TEXT_EXAMPLE]
         }

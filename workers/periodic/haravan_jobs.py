@@ -14,9 +14,8 @@ import structlog
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.errors import HaravanError, TaggerError
+from service.errors import TaggerError
 from service.operations import ScanArgs
-from service.store.client import RedisClient
 from service.store.jobs import Counters, JobKind, PendingJob, pending, runs
 from service.store.queue import RateLimiter
 from service.store.rules import CompiledRulesCache
@@ -44,8 +43,8 @@ class HaravanJobs:
     async def _scan(self, context: Context, _: CpuRunner, job: PendingJob) -> bool:
         """Scan the shop. A scan that fails is not tried again: its run says so, and people see the shop's state."""
         args = msgspec.convert(job.args, ScanArgs)
-        shop = await context.shops.get_or_raise(job.org)
         try:
+            shop = await context.shops.get_or_raise(job.org)
             scan = await build_scan(
                 context,
                 shop,
@@ -63,33 +62,31 @@ class HaravanJobs:
                 "pending_job", org=job.org, kind=job.kind, outcome="failed", cause=str(exc)
             )
             await runs.fail(context.redis, job.org, job.id)
-        await _delete(context.redis, job)
+        async with context.redis.pipeline() as pipe:
+            pending.queue_delete(pipe, job)
+            await pipe.execute()
         return True
 
     async def _change_subscription(self, context: Context, _: CpuRunner, job: PendingJob) -> bool:
         """Do what was asked for, and save what Haravan then says."""
         redis, org = context.redis, job.org
         known = await subscription.load(redis, org)
-        shop = await context.shops.get_or_raise(org)
-        at_haravan = Subscription(self.session, address=self.subscribe_url, token=shop.token)
         try:
+            shop = await context.shops.get_or_raise(org)
+            at_haravan = Subscription(self.session, address=self.subscribe_url, token=shop.token)
             if known.action == "subscribe":
                 await at_haravan.subscribe()
             elif known.action == "unsubscribe":
                 await at_haravan.unsubscribe()
             events = await at_haravan.list_events()
-        except HaravanError as exc:
+        except TaggerError as exc:  # Haravan refuses or is away, or the token cannot be read
             after = msgspec.structs.replace(known, action=None, failure=str(exc))
         else:
             topics = tuple(SubscribedTopic(event.event, event.url) for event in events)
             now_ms = await context.now_ms()
             after = msgspec.structs.replace(known, action=None, failure="", topics=topics, checked_ms=now_ms)
-        await subscription.save(redis, org, after)
-        await _delete(redis, job)
+        async with redis.pipeline() as pipe:
+            subscription.queue_save(pipe, org, after)
+            pending.queue_delete(pipe, job)
+            await pipe.execute()
         return True
-
-
-async def _delete(redis: RedisClient, job: PendingJob) -> None:
-    async with redis.pipeline() as pipe:
-        pending.queue_delete(pipe, job)
-        await pipe.execute()

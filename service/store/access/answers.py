@@ -1,6 +1,6 @@
 """Answers to requests that changed something, kept for a day, so that a repeated request gets the same answer.
 
-Whoever reads Redis learns nothing from them: names are digests, and the answers are sealed by the caller.
+A reader of Redis learns nothing from them: names are digests, and the answers are sealed by the caller.
 """
 
 from __future__ import annotations

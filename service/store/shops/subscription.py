@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -37,9 +37,9 @@ async def load(redis: RedisClient, org: OrgId) -> SubscriptionState:
     return SubscriptionState() if stored is None else _DECODE(stored)
 
 
-async def save(redis: RedisClient, org: OrgId, state: SubscriptionState) -> None:
-    """Save what is known."""
-    await redis.set(keys.shop(org, KEY), _ENCODE(state))
+def queue_save(pipe: Any, org: OrgId, state: SubscriptionState) -> None:
+    """Add the command that saves what is known to a transaction."""
+    pipe.set(keys.shop(org, KEY), _ENCODE(state))
 
 
 _ENCODE: Final = msgspec.json.Encoder().encode

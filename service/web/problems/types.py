@@ -150,8 +150,8 @@ PROBLEM_TYPES: Final[dict[ProblemKind, ProblemType]] = {
     "version-changed": ProblemType(
         412,
         "Another version is live",
-        "`If-Match` names another version of the rules than the live one: somebody published meanwhile. `live` and `expected` have both. Nothing was changed.",
-        "Read the live rules, repeat the change on them, and send it with their ETag.",
+        "`If-Match` names another version of the rules than the live one, or another draft: somebody published or saved meanwhile. `live` and `expected` have both. Nothing was changed.",
+        "Read the live rules or the draft again, repeat the change, and send it with the new ETag.",
     ),
     "body-too-large": ProblemType(
         413, "The body is too large", "The body is larger than 1 MiB.", "Send less at once."
@@ -172,7 +172,7 @@ PROBLEM_TYPES: Final[dict[ProblemKind, ProblemType]] = {
         428,
         "If-Match is required",
         "The request replaces what others may have changed meanwhile, so it must say which version it began from.",
-        'Send `If-Match` with the ETag of `GET …/rules`, such as "v41". `*` replaces whatever is live.',
+        'Send `If-Match` with the ETag of `GET …/rules`, such as "v41", or of the draft. `*` replaces whatever is there.',
     ),
     "too-many-failures": ProblemType(
         429,

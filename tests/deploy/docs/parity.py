@@ -99,7 +99,7 @@ NOT_IN_API: Final[dict[str, str]] = {
         ),
         AT_HARAVAN,
     ),
-    "backup": "the file has every shop and every user: whoever steals an owner's token must not get all of it in one request, "
+    "backup": "the file has every shop and every user: a stolen token of an owner must not be enough to get all of it, "
     "and its passphrase must not pass through a proxy",
     "restore": "it fills an empty store, in which no token exists that could ask for it",
     "migrate": "web and workers stand still meanwhile, so nobody would answer",

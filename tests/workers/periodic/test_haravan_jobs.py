@@ -9,7 +9,7 @@ import pytest
 
 from service.cpu_pool import InProcess
 from service.errors import Refused
-from service.operations.scans import request_scan
+from service.operations.scans import RequestedScan, request_scan
 from service.operations.subscription import load_subscription, request_subscription
 from service.store.client import RedisClient, keys
 from service.store.history import audit_log
@@ -50,7 +50,7 @@ def work(stage: Stage) -> Work:
 
 async def scan(stage: Stage, *, since_ms: int | None = None) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
-    kind = "backfill" if since_ms is None else "reconcile"
+    kind: RequestedScan = "backfill" if since_ms is None else "reconcile"
     return await request_scan(stage.context, shop, kind, since_ms=since_ms, by=LAN)
 
 

@@ -3,8 +3,10 @@
 The rooms of endpoints declare theirs with it, and the routes carry it out."""
 
 from service.web.ops.contract.conditions import (
+    check_draft,
     check_version,
     digest_etag,
+    draft_etag,
     is_unchanged,
     parse_tags,
     version_etag,
@@ -57,11 +59,13 @@ __all__ = [
     "ResponseModel",
     "VersionNumber",
     "answer_once",
+    "check_draft",
     "check_version",
     "cut_page",
     "decode_cursor",
     "digest_etag",
     "document",
+    "draft_etag",
     "encode_cursor",
     "error_statuses",
     "is_unchanged",

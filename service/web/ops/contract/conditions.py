@@ -11,12 +11,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from service.sentence import Sentence
+from service.store.working_copies import WorkingCopy
 from service.web.ops.contract.requests import Request
 from service.web.problems import Problem
 
 ANY: Final = "*"
 MAX_HEADER: Final = 1_000  # characters
 _TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,200}"')
+
+
+def draft_etag(copy: WorkingCopy) -> str:
+    """The ETag of the draft of the rules. One that nobody has changed is that of the live version."""
+    return f'"d{copy.rev}.{copy.parent}.{copy.at_ms}"'
 
 
 def version_etag(number: int) -> str:
@@ -48,16 +54,32 @@ def is_unchanged(etag: str, if_none_match: Sequence[str]) -> bool:
 
 def check_version(request: Request, live: int) -> None:
     """Check `If-Match` against the live version. Raises Problem 412 with both versions, unless one of the tags is its ETag."""
-    tags = request.if_match
-    if not tags or tags == [ANY] or version_etag(live) in tags:
+    if is_fulfilled(request, version_etag(live)):
         return
     raise Problem(
         "version-changed",
         Sentence(
             "version {parent} is live, you began from {began}: look at what changed",
             parent=live,
-            began=", ".join(tags),
+            began=", ".join(request.if_match),
         ),
         headers={"ETag": version_etag(live)},
-        members={"live": version_etag(live), "expected": list(tags)},
+        members={"live": version_etag(live), "expected": list(request.if_match)},
     )
+
+
+def check_draft(request: Request, copy: WorkingCopy) -> None:
+    """Check `If-Match` against the draft. Raises Problem 412 with the ETags of both."""
+    etag = draft_etag(copy)
+    if not is_fulfilled(request, etag):
+        raise Problem(
+            "version-changed",
+            Sentence("{by} changed the draft meanwhile", by=copy.by or "-"),
+            headers={"ETag": etag},
+            members={"live": etag, "expected": list(request.if_match)},
+        )
+
+
+def is_fulfilled(request: Request, etag: str) -> bool:
+    """Whether `If-Match` is absent, is `*`, or has this ETag."""
+    return not request.if_match or request.if_match == [ANY] or etag in request.if_match

@@ -1,8 +1,8 @@
-"""Endpoints of rules: preview, publish, roll back, schedule, versions, and whose tags are ours. They are CPU work.
+"""Endpoints of rules: preview, publish, roll back, schedule, draft, versions, and whose tags are ours. They are CPU work.
 
 The routes take `ENDPOINTS`; shops and their freezes show previews as these endpoints do."""
 
-from service.web.ops.rules import claims, language, publish, scheduled, versions
+from service.web.ops.rules import claims, draft, language, publish, scheduled, versions
 from service.web.ops.rules.publish import (
     NEEDS_APPROVAL_EXAMPLE,
     Approve,
@@ -16,6 +16,7 @@ ENDPOINTS = (
     *versions.ENDPOINTS,
     *publish.ENDPOINTS,
     *scheduled.ENDPOINTS,
+    *draft.ENDPOINTS,
     *claims.ENDPOINTS,
     *language.ENDPOINTS,
 )

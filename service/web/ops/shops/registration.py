@@ -18,7 +18,7 @@ from service.web.ops.contract import SHOP_PATH, Endpoint, Request, RequestModel,
 from service.web.ops.shops.status import SHOP_EXAMPLE, ShopStatus, load_status
 
 Org = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
-Secret = Annotated[str, Meta(min_length=1, max_length=2000)]
+Secret = Annotated[str, Meta(min_length=1, max_length=2000, pattern="^[!-~]+$")]
 
 
 class AddShopRequest(RequestModel, frozen=True):

@@ -72,6 +72,10 @@ async def token(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
 
+async def draft(ops: httpx2.AsyncClient, _: RedisClient) -> None:
+    await ops.put(f"{API}/rules/draft", json={"rules": LOW}, headers={"If-Match": "*"})
+
+
 async def user(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     for name, role in (("lan", "owner"), ("bao-cao", "viewer")):
         await ops.post("/ops/v1/users", json={"name": name, "email": f"{name}@example.com", "role": role})
@@ -105,6 +109,8 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "reschedule_rules": (scheduled, {"at": LATER}, "reschedule"),
     "publish_scheduled_rules": (scheduled, {"approve": True}, "publish"),
     "unschedule_rules": (scheduled, None, "unschedule"),
+    "replace_draft": (nothing, {"rules": LOW}, "replace_draft"),
+    "discard_draft": (draft, None, "discard_draft"),
     "retry_dead_letters": (dead_letter, {}, "retry_dead_letters"),
     "drop_dead_letters": (dead_letter, {"reason": "khách thử"}, "drop_dead_letters"),
     "create_replay": (nothing, {"customers": [7], "reason": "Chị Hoa báo lỗi"}, "replay"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import httpx2
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 
 from service.web.ops.contract.openapi import ProblemDetails, document, error_statuses
-from service.web.ops.contract.requests import Endpoint, read_body
+from service.web.ops.contract.requests import Deprecation, Endpoint, read_body
 from service.web.ops.routes import ENDPOINTS
 from tests.support.shop import OPS_TOKEN
 
@@ -76,6 +78,19 @@ def test_every_example_of_an_error_is_valid(endpoint: Endpoint) -> None:
     for status, example in endpoint.problem_examples.items():
         assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(example, ProblemDetails))) == example
         assert status in error_statuses(endpoint)
+
+
+def test_an_endpoint_that_will_end_says_so_in_the_document_and_in_its_answers() -> None:
+    ending = Deprecation(date(2026, 1, 1), date(2027, 7, 1), "/ops/v1/shops")
+    [first, *_] = ENDPOINTS
+    described = document([replace(first, deprecation=ending)])["paths"][first.path]["get"]
+
+    assert described["deprecated"] is True
+    assert ending.headers == {
+        "Deprecation": "@1767225600",
+        "Sunset": "Thu, 01 Jul 2027 00:00:00 GMT",
+        "Link": '</ops/v1/shops>; rel="successor-version"',
+    }
 
 
 def test_endpoints_that_parse_rules_or_evaluate_customers_run_in_the_cpu_pool() -> None:

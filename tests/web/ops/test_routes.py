@@ -102,31 +102,34 @@ def test_what_names_no_shop_needs_every_shop_or_filters_by_shop() -> None:
     assert without_shop == EVERY_SHOP - {"delete_shop"} | {"list_shops"} | THE_LANGUAGE
 
 
-@pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
 async def test_an_endpoint_answers_its_least_role_and_those_above(
-    client: httpx2.AsyncClient, redis: RedisClient, endpoint: Endpoint, role: Role
+    client: httpx2.AsyncClient, redis: RedisClient, endpoint: Endpoint
 ) -> None:
-    every_shop = await store_token(redis, role)
-    this_shop = await store_token(redis, role, shops=frozenset({ORG}))
-    may = role.includes(endpoint.role)
+    for role in Role:
+        every_shop = await store_token(redis, role)
+        this_shop = await store_token(redis, role, shops=frozenset({ORG}))
+        may = role.includes(endpoint.role)
 
-    allowed = await ask(client, endpoint, every_shop, org=ORG)
-    limited = await ask(client, endpoint, this_shop, org=ORG)
+        allowed = await ask(client, endpoint, every_shop, org=ORG)
+        limited = await ask(client, endpoint, this_shop, org=ORG)
 
-    assert (allowed.status_code == 403) is not may
-    assert (limited.status_code == 403) is not (may and not endpoint.every_shop)
-    if not may:
-        assert f"it needs the role {endpoint.role}" in allowed.json()["detail"]
+        assert (allowed.status_code == 403) is not may, role
+        assert (limited.status_code == 403) is not (may and not endpoint.every_shop), role
+        if not may:
+            assert f"it needs the role {endpoint.role}" in allowed.json()["detail"]
 
 
-@pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
 async def test_another_shop_does_not_exist_for_a_token(
-    client: httpx2.AsyncClient, redis: RedisClient, endpoint: Endpoint, role: Role
+    client: httpx2.AsyncClient, redis: RedisClient, endpoint: Endpoint
 ) -> None:
-    headers = await store_token(redis, role, shops=frozenset({OTHER_ORG}))
+    for role in Role:
+        headers = await store_token(redis, role, shops=frozenset({OTHER_ORG}))
+        await _is_hidden(client, endpoint, headers)
 
+
+async def _is_hidden(client: httpx2.AsyncClient, endpoint: Endpoint, headers: dict[str, str]) -> None:
     known = await ask(client, endpoint, headers, org=ORG)
     unknown = await ask(client, endpoint, headers, org="999")
 
@@ -136,7 +139,7 @@ async def test_another_shop_does_not_exist_for_a_token(
     elif endpoint.name == "list_shops":
         assert [shop["org"] for shop in known.json()["shops"]] == [OTHER_ORG]
     elif endpoint.name in THE_LANGUAGE:
-        assert known.content == unknown.content
+        assert (known.status_code, known.content) == (200, unknown.content)
     else:
         assert known.status_code == 403
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -17,7 +17,6 @@ from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.shops import Shop
 
 RequestedScan = Literal["backfill", "reconcile"]
-KINDS: Final[tuple[RequestedScan, ...]] = ("backfill", "reconcile")
 
 
 class ScanArgs(msgspec.Struct, frozen=True):
@@ -36,7 +35,7 @@ async def request_scan(
     Until the shop's first look is complete, every scan is its first look, and reads all customers. Raises Refused without
     rules, and while another scan that somebody asked for is in progress.
     """
-    await require_rules(context, shop)
+    await _require_rules(context, shop)
     if shop.first_look != "complete":
         kind, since_ms = "backfill", None
     for job in await pending.list_jobs(context.redis, shop.org):
@@ -54,7 +53,7 @@ async def request_scan(
     return await runs.get(context.redis, shop.org, run_id)
 
 
-async def require_rules(context: Context, shop: Shop) -> None:
+async def _require_rules(context: Context, shop: Shop) -> None:
     """Raises Refused if a scan could find nothing wrong: the shop has no rules, and its first look is complete."""
     if shop.first_look == "complete" and not await context.versions.live_number(shop.org):
         raise no_rules(shop.org)

@@ -1,5 +1,4 @@
-"""Access: the tokens of the ops API with their last use, the users of the pages, their sessions and
-one-time links, and the answers of the ops API that are kept for repeated requests.
+"""Access: tokens, users, sessions, one-time links, and the answers of the ops API that are kept for repeated requests.
 
 What is stored of a token, a password, a session or a link cannot be turned into it."""
 

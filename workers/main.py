@@ -45,7 +45,15 @@ from service.store.shops import ShopRepository
 from workers.drain import Drain
 from workers.events import EVENT_JOB, EventDelivery, open_sender
 from workers.haravan import open_session
-from workers.periodic import Housekeeping, NightlyReconcile, PendingJobs, Sweep, UninstallMonitor, run_every
+from workers.periodic import (
+    HaravanJobs,
+    Housekeeping,
+    NightlyReconcile,
+    PendingJobs,
+    Sweep,
+    UninstallMonitor,
+    run_every,
+)
 from workers.store_outage import SETTLED_S, StoreOutage
 
 if TYPE_CHECKING:
@@ -146,6 +154,18 @@ class WorkerProcess:
             )
             uninstalls = UninstallMonitor(context, rate_limiter, session, alerts)
             jobs = PendingJobs(context, cpu, alerts)
+            haravan_jobs = PendingJobs(
+                context,
+                cpu,
+                execute=HaravanJobs(
+                    session=session,
+                    rate_limiter=rate_limiter,
+                    rules_cache=rules_cache,
+                    counters=counters,
+                    subscribe_url=settings.subscribe_url,
+                ).execute,
+                at_haravan=True,
+            )
             sender = await stack.enter_async_context(open_sender(settings.event_networks))
             events = EventDelivery(context, sender, counters, alerts, self._jitter)
             housekeeping = Housekeeping(context, settings.retention_days)
@@ -180,6 +200,9 @@ class WorkerProcess:
             periodic.start(run_every(interval_s, run_nightly, "nightly", outage, overlapping=True))
             periodic.start(
                 run_every(self._sweep_interval_s, jobs.run, "pending_job", outage, overlapping=True)
+            )
+            periodic.start(
+                run_every(self._sweep_interval_s, haravan_jobs.run, "pending_job", outage, overlapping=True)
             )
             try:
                 with suppress(TimeoutError):

@@ -72,8 +72,10 @@ class CustomerScan:
     on_page: Callable[[ScanProgress], None] = field(default=lambda _: None)
     on_repair: Callable[[str, int], None] = field(default=lambda _cause, _count: None)
 
-    async def __call__(self, kind: ScanKind, *, by: str, since_ms: int | None = None) -> runs.Run:
-        """Scan all pages and return the run of the enqueued customers.
+    async def __call__(
+        self, kind: ScanKind, *, by: str, since_ms: int | None = None, run_id: str = ""
+    ) -> runs.Run:
+        """Scan all pages and return the run of the enqueued customers: that with this id, or a new one.
 
         A first look ends with a pending job, which decides whether the tags may be written without an approval.
         Raises HaravanError if the shop does not answer. The run then ends as `failed`; what it enqueued stays queued.
@@ -85,12 +87,13 @@ class CustomerScan:
             since = datetime.fromtimestamp(since_ms / 1000 - OVERLAP_S, UTC)
         expected = await self.api.perform(self.api.dialect.count(), self.permits)
         await snapshots.save_count(self.context.redis, org, expected)
-        run_id = await runs.create(
+        run_id = run_id or await runs.create(
             self.context.redis, org, kind=kind, by=by, reason=kind, now_ms=await self.context.now_ms()
         )
         try:
             if self.shop.first_look == "complete":
                 await self._scan(kind, run_id, since=since, expected=expected)
+                await runs.save_prepared(self.context.redis, org, run_id)
             else:
                 await self._first_look(run_id, expected=expected)
         except TaggerError:

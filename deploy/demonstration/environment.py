@@ -38,7 +38,6 @@ from service.store.client import RedisClient, connect
 from service.store.encryption import KeyRing
 from service.store.rules import Versions
 from service.store.shops import Shop, ShopRepository, save_first_look
-from service.web.pages import link_path
 
 ORG: Final = OrgId("1000000001")
 PAST_ORG: Final = OrgId("1000000002")  # the shop with a past
@@ -235,9 +234,9 @@ async def _sign_in_path(context: Context) -> str:
     by = shell_user("demo")
     known = {user.name for user in await access.list_users(context)}
     if USER in known:
-        return link_path(await access.create_link(context, USER, by=by))
+        return (await access.create_link(context, USER, by=by)).link_path
     secret = await access.add_user(context, USER, f"{USER}@example.com", Role.OWNER, shops=None, by=by)
-    return link_path(secret)
+    return secret.link_path
 
 
 async def _wait_for_web(port: int) -> None:

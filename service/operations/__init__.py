@@ -3,9 +3,24 @@
 The ops API and the command line call these functions, and a worker executes claims. Each change is recorded in the audit
 log."""
 
-from service.operations import access, claims, exclusions, replay, search
+from service.operations import access, claims, replay
 from service.operations.access import add_token, list_tokens, revoke_token
 from service.operations.claims import Claim
+from service.operations.customers import (
+    Erasure,
+    Exclusion,
+    Explained,
+    erase_personal_data,
+    exclusions,
+    explain_for_shop,
+    export_personal_data,
+    format_cause,
+    format_dead_letter,
+    format_values,
+    load_record,
+    outcome_text,
+    search,
+)
 from service.operations.dead_letters import (
     LetterFilter,
     LetterGroup,
@@ -16,10 +31,7 @@ from service.operations.dead_letters import (
     retry_dead_letters,
 )
 from service.operations.events import EndpointStatus, NewSecret, endpoints
-from service.operations.exclusions import Exclusion
-from service.operations.explain import Explained, explain_for_shop
-from service.operations.explain_text import format_cause, format_dead_letter, format_values, outcome_text
-from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data
+from service.operations.field_values import load_field_values, values_to_dict
 from service.operations.replay import (
     MAX_PER_MINUTE,
     Selection,
@@ -30,6 +42,7 @@ from service.operations.replay import (
     resume_replay,
     start_replay,
 )
+from service.operations.scans import ScanArgs, describe_scan, no_rules, request_scan
 from service.operations.shops import (
     add_shop,
     pause_shop,
@@ -39,6 +52,7 @@ from service.operations.shops import (
     resume_shop,
     rotate_keys,
 )
+from service.operations.subscription import load_subscription, request_subscription
 
 __all__ = [
     "MAX_PER_MINUTE",
@@ -50,6 +64,7 @@ __all__ = [
     "LetterFilter",
     "LetterGroup",
     "NewSecret",
+    "ScanArgs",
     "Selection",
     "access",
     "add_shop",
@@ -58,6 +73,7 @@ __all__ = [
     "claims",
     "count_replay",
     "describe_run",
+    "describe_scan",
     "drop_dead_letters",
     "endpoints",
     "erase_personal_data",
@@ -71,6 +87,10 @@ __all__ = [
     "group_key",
     "group_letters",
     "list_tokens",
+    "load_field_values",
+    "load_record",
+    "load_subscription",
+    "no_rules",
     "outcome_text",
     "pause_replay",
     "pause_shop",
@@ -78,6 +98,8 @@ __all__ = [
     "replace_token",
     "replace_webhook_secret",
     "replay",
+    "request_scan",
+    "request_subscription",
     "resume_replay",
     "resume_shop",
     "retry_dead_letters",
@@ -85,4 +107,5 @@ __all__ = [
     "rotate_keys",
     "search",
     "start_replay",
+    "values_to_dict",
 ]

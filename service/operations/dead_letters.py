@@ -11,7 +11,7 @@ from service.domain.access import Actor
 from service.domain.customers import CustomerId, OrgId
 from service.domain.explain import Translator
 from service.errors import NotFound, Refused
-from service.operations.explain_text import format_dead_letter
+from service.operations.customers import format_dead_letter
 from service.sentence import Sentence
 from service.store.client import RedisClient
 from service.store.history import audit_log

@@ -20,8 +20,8 @@ from service.domain.customers import CustomerId, OrgId
 from service.domain.explain import Translator
 from service.errors import NotFound, Refused
 from service.locales import translator_for
+from service.operations.customers import outcome_text
 from service.operations.dead_letters import LetterFilter, find_letters
-from service.operations.explain_text import outcome_text
 from service.publishing import first_look
 from service.sentence import Sentence
 from service.store.customers import snapshots

@@ -13,11 +13,14 @@ from service.sentence import Sentence
 from service.store import encryption
 from service.store.encryption import KeyStatus
 from service.store.history import audit_log
-from service.store.shops import Shop
+from service.store.shops import Shop, exists_already, validate
 
 
 async def add_shop(context: Context, shop: Shop, *, by: Actor) -> None:
     """Add a shop. Raises Refused if a field is wrong or the shop exists."""
+    validate(shop)
+    if await context.shops.exists(shop.org):
+        raise exists_already(shop.org)
     summary = Sentence(
         "shop {org}: {dialect}, {address}", org=shop.org, dialect=shop.dialect, address=shop.api_url
     )

@@ -106,7 +106,9 @@ async def request_everything(process: Web) -> None:
         await process.get(f"{shop}{path}", Authorization=ops)
     await process.get("/ops/v1/shops", Authorization=ops)
     for path in ("pause", "rules/preview", "rules/publish", "replays"):
-        await process.post(f"{shop}/{path}", BODY, Authorization=ops, Content_Type="application/json")
+        await process.post(
+            f"{shop}/{path}", BODY, Authorization=ops, Content_Type="application/json", If_Match="*"
+        )
     for path in ("/metrics", "/readyz", "/ops/openapi.json"):
         await process.get(path)
 

@@ -7,7 +7,7 @@ When the worker dies, the lock expires and another worker goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -49,17 +49,23 @@ EXECUTE: Final[dict[JobKind, Execute]] = {
     "end_of_freeze": freeze.execute,
     "scheduled_publish": scheduled.execute,
 }
+"""How each kind is executed that needs nothing but the store. `HaravanJobs` has the others."""
 STEPWISE: Final[frozenset[JobKind]] = frozenset({"replay"})  # a step of these is no event of the log
 
 
 @dataclass(frozen=True, slots=True)
 class PendingJobs:
-    """One pass a second in every worker. A pass skips the shops that an earlier pass is still busy with."""
+    """One pass a second in every worker. A pass skips the shops that an earlier pass is still busy with.
+
+    `execute` has the kinds of jobs that it executes. Those at Haravan (`at_haravan`) have a lock of their own.
+    """
 
     context: Context
     cpu: CpuRunner
     alerts: Alerts | None = None
     renew_interval_s: float = RENEW_INTERVAL_S
+    execute: Mapping[JobKind, Execute] = field(default_factory=lambda: EXECUTE)
+    at_haravan: bool = False
     _busy: set[OrgId] = field(default_factory=set)
 
     async def run(self) -> int:
@@ -75,7 +81,9 @@ class PendingJobs:
     async def _run_shop(self, org: OrgId) -> int:
         self._busy.add(org)
         try:
-            return await self._under_lock(org, pending.lock(self.context.redis, org))
+            return await self._under_lock(
+                org, pending.lock(self.context.redis, org, at_haravan=self.at_haravan)
+            )
         finally:
             self._busy.discard(org)
 
@@ -116,7 +124,7 @@ class PendingJobs:
             if job.kind != "erasure" and not await self.context.shops.exists(job.org):  # removed meanwhile
                 await self._delete(job)
                 return False
-            completed = await EXECUTE[job.kind](self.context, self.cpu, job)
+            completed = await self.execute[job.kind](self.context, self.cpu, job)
         except Exception as exc:  # a broken job must not block the next ones
             if describe_outage(exc) is not None:
                 raise
@@ -140,7 +148,7 @@ class PendingJobs:
             await pipe.execute()
 
     async def _due(self, org: OrgId | None) -> list[PendingJob]:
-        jobs = await pending.list_jobs(self.context.redis, org)
+        jobs = [job for job in await pending.list_jobs(self.context.redis, org) if job.kind in self.execute]
         if not jobs:
             return []
         now_ms = await self.context.now_ms()

@@ -80,27 +80,18 @@ def values(
 
     Personal texts are only counted. E-mail, phone and note are stored only while a live rule reads them.
     """
-    from service.domain.engine import build_facts
-    from service.domain.preview import field_values
-    from service.domain.rules import FIELDS, calendar_for
-    from service.publishing import load_customers
+    from service.operations import load_field_values, values_to_dict
 
     _check_field(field)
 
     async def work() -> tuple[FieldValues, str]:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(org)
-            customers = await load_customers(cli.redis, shop, field=FIELDS[field])
-            calendar = calendar_for(shop.timezone)
-            today = calendar.day_of(await cli.context.now_ms())
-        found = field_values(
-            FIELDS[field], customers, lambda customer: build_facts(customer, today, calendar=calendar)
-        )
-        return found, shop.currency
+            return await load_field_values(cli.context, shop, field), shop.currency
 
     found, currency = run(work())
     if as_json:
-        print_json(_to_dict(found))
+        print_json(values_to_dict(found))
     else:
         _print_values(found, translator(), currency=currency, org=org)
 
@@ -118,18 +109,6 @@ def _check_field(name: str) -> None:
             hint=meant or ".",
         )
         raise UsageError(missing)
-
-
-def _to_dict(found: FieldValues) -> dict[str, object]:
-    from service.domain.explain import value_as_json
-
-    return {
-        "field": found.field,
-        "customers": found.customers,
-        "empty": found.empty,
-        "values": [{"value": value, "customers": count} for value, count in found.counts.items()],
-        "quartiles": [value_as_json(found.field, value) for value in found.quartiles],
-    }
 
 
 def _print_values(found: FieldValues, words: Translator, *, currency: str, org: str) -> None:

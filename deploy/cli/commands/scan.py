@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -14,7 +13,6 @@ from deploy.cli.preview_text import print_preview
 from deploy.cli.runs import format_run, progress, row, wait_for_run, wait_until_prepared
 from deploy.cli.wording import translate, translator
 from deploy.local import console
-from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.store.jobs import Run
@@ -71,7 +69,7 @@ async def _scan(
     as_json: bool,
 ) -> int:
     """Scan, print the result, and return the exit code."""
-    from service.errors import Refused
+    from service.operations import describe_scan, no_rules
     from service.store.history import audit_log
     from service.store.queue import RateLimiter
     from service.store.rules import CompiledRulesCache
@@ -94,17 +92,9 @@ async def _scan(
             on_page=on_page,
         )
         if scan is None:
-            raise Refused(
-                Sentence(
-                    "shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE", org=org
-                )
-            )
+            raise no_rules(org)
         actor = current_actor()
-        summary = Sentence("all customers")
-        if since_ms is not None:
-            since = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat(timespec="seconds")
-            summary = Sentence("customers changed since {since}", since=since)
-        async with audit_log.recorded(cli.redis, actor, kind, org=org, summary=summary):
+        async with audit_log.recorded(cli.redis, actor, kind, org=org, summary=describe_scan(since_ms)):
             started = await scan(kind, by=actor.name, since_ms=since_ms)
     if api.shop.first_look != "complete":
         return await _end_first_look(api, started, wait=wait, as_json=as_json)

@@ -117,14 +117,12 @@ def link(name: Name, url: Url = "") -> None:
 
 
 def _print_link(cli: CliContext, secret: UserSecret, url: str) -> None:
-    from service.web.pages import link_path
-
     print_note(
         "Send this link to {name} only. It works once, within 24 hours, and is not shown again.",
         name=secret.name,
     )
     base = url.rstrip("/") or f"http://127.0.0.1:{cli.settings.port}"
-    typer.echo(f"{base}{link_path(secret)}")
+    typer.echo(f"{base}{secret.link_path}")
 
 
 def _row(user: User) -> dict[str, object]:

@@ -25,6 +25,7 @@ from service.domain.access.tokens import (
 from service.domain.access.users import (
     IDLE_MS,
     LINK_MS,
+    LINK_PATH,
     MAX_AGE_MS,
     MAX_AGENT,
     Session,
@@ -40,6 +41,7 @@ __all__ = [
     "ALL_SHOPS",
     "IDLE_MS",
     "LINK_MS",
+    "LINK_PATH",
     "MAX_AGENT",
     "MAX_AGE_MS",
     "MAX_PASSWORD",

@@ -56,6 +56,9 @@ class Session(msgspec.Struct, frozen=True):
         return now_ms - self.created_ms >= MAX_AGE_MS or now_ms - max(used_ms, self.created_ms) >= IDLE_MS
 
 
+LINK_PATH: Final = "/sign-in"
+
+
 class UserSecret(NamedTuple):
     """The secret of a session or of a link: `NAME_DIGITS`. It contains the user's name, so that one look-up finds both."""
 
@@ -66,6 +69,11 @@ class UserSecret(NamedTuple):
     def digest(self) -> str:
         """What is stored of it: its SHA-256. Nobody guesses 256 random bits, see the decision record 0021."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def link_path(self) -> str:
+        """The address of a one-time link. The access log has paths without their query, so it never has the secret."""
+        return f"{LINK_PATH}?key={self.text}"
 
     @property
     def form_token(self) -> str:

@@ -21,6 +21,7 @@ from service.domain.customers.drift import (
     latest_changes,
 )
 from service.domain.customers.fields import MAX_ID, parse_tag_string
+from service.domain.customers.masking import mask_email, mask_name, mask_phone
 from service.domain.customers.money import (
     CURRENCY_EXPONENTS,
     DEFAULT_EXPONENT,
@@ -75,6 +76,9 @@ __all__ = [
     "fold_uncached",
     "format_tags",
     "latest_changes",
+    "mask_email",
+    "mask_name",
+    "mask_phone",
     "nfc",
     "parse_customer_id",
     "parse_record",

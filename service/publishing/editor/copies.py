@@ -166,6 +166,30 @@ async def import_document(
     return await _change(context, shop, change, by=by)
 
 
+async def replace_document(
+    context: Context,
+    shop: Shop,
+    document: Document,
+    *,
+    by: Actor,
+    check: Callable[[WorkingCopy], None],
+) -> WorkingCopy:
+    """Replace the whole document of the working copy, as a program does it. People save rule by rule.
+
+    `check` raises what it likes if the present copy is not the one that the document is made from.
+    """
+    copy = await open_copy(context, shop)
+    check(copy)
+
+    def change(copy: WorkingCopy) -> Document:
+        check(copy)
+        return document
+
+    summary = Sentence("draft {draft} over version {number}", draft=copy.rev + 1, number=copy.parent)
+    async with audit_log.recorded(context.redis, by, "replace_draft", org=shop.org, summary=summary):
+        return await _change(context, shop, change, by=by)
+
+
 async def undo(context: Context, org: OrgId, *, by: Actor) -> WorkingCopy | None:
     """Restore the working copy before the last save. None if nothing is left to undo."""
     return await working_copies.undo(context.redis, org, by=by.name, at_ms=await context.now_ms())

@@ -84,12 +84,20 @@ NOT_IN_BACKUP: Final = frozenset(
             "alert_sent:{kind}",
         ),  # the queue
         *("snapshots", "schedule", "shadow_digests", "tombstone:{customer}"),  # what a drain stores
-        *("nightly", "nightly:lock", "reconcile_requests", "scanned_page", "retention_cursors"),  # scans
+        *(
+            "nightly",
+            "nightly:lock",
+            "reconcile_requests",
+            "scanned_page",
+            "retention_cursors",
+            "subscription",
+        ),  # scans
         *("deliveries", "deliveries_by_customer:{customer}", "delivery_ids:{day}", "repeats:{day}"),
         *("delivery_counts", "rejections", "rejection_streak", "orgs"),  # webhooks
         *("notices", "endpoint_lock:{id}", "dead_events:{id}", "event_retries:{id}"),  # events
         *("runs", "guarded_runs", "run:{id}", "run:{id}:remaining", "run:{id}:waiting", "day_counts:{day}"),
         *("token_uses", "sessions:{user}", "session_uses:{user}", "sign_in_link:{user}"),  # access
+        *("answers:{owner}", "answer:{owner}:{digest}"),  # of the ops API
         *("editing", "task:{name}"),  # pages
         *("backup", "staged:{id}:{key}"),  # of backups themselves
     }

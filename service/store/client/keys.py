@@ -15,6 +15,7 @@ A key without a lifetime below does not expire.
     {p}event_shops                set: the orgs of this partition that have endpoints, or had some
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
+    {p}haravan_lock:{org}         string: the same for the jobs that speak to Haravan, such as scans; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
     {p}turn:{work}                string: set while another worker does this periodic work; 0.9 of its interval
     {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last), layout (of
@@ -56,6 +57,7 @@ A key without a lifetime below does not expire.
     {shop}unexplained_removals    hash: five-minute slot -> number of unexplained removals; 1 day
     {shop}exclusions              hash: customer -> rules that the customer is excluded from (comma-joined)
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
+    {shop}subscription            string: what is known of the webhook subscription, and what was asked for last (JSON)
     {shop}nightly                 hash: the last complete nightly reconcile: day, looked_ms, subscribed
     {shop}reconcile_requests      set: the ms since which a change of the store requires a reconcile
     {shop}nightly:lock            string: the worker that runs it; 2 min, renewed
@@ -118,6 +120,9 @@ A key without a lifetime below does not expire.
     {service}sessions:{user}      hash: SHA-256 of a session's secret -> session (JSON); 7 days after the last sign-in
     {service}session_uses:{user}  hash: the same digest -> ms of its last use, written at most once a minute; 7 days
     {service}sign_in_link:{user}  string: SHA-256 of the user's one-time link; 1 day
+    {service}answers:{owner}      sorted set: digest of an Idempotency-Key -> ms at which a token sent it; 1 day, the newest 1,000
+    {service}answer:{owner}:{digest}
+                                  string: a request and its sealed answer (msgpack); 1 day, while it is in progress 15 min
     {service}backup               hash: at_ms, every_h: the last complete backup, and the hours until the next one is due
 """
 
@@ -164,9 +169,9 @@ def shop(org: OrgId | str, name: str = "") -> str:
     return f"tagger:{{p{partition_of(org)}}}:{org}:{name}"
 
 
-def pending_lock(org: OrgId | str) -> str:
+def pending_lock(org: OrgId | str, *, at_haravan: bool = False) -> str:
     """The lock of the shop's pending jobs. It is a key of the partition, because one job deletes the shop's keys."""
-    return partition_key(org, f"pending_lock:{org}")
+    return partition_key(org, f"{'haravan_lock' if at_haravan else 'pending_lock'}:{org}")
 
 
 def of_script(org: OrgId | str) -> tuple[str, str]:

@@ -156,9 +156,12 @@ async def add_dead(
     await redis.xadd(_dead(org, endpoint_id), fields, maxlen=MAX_DEAD, approximate=True)
 
 
-async def list_dead(redis: RedisClient, org: OrgId, endpoint_id: str, *, limit: int = 100) -> list[DeadEvent]:
-    """The events that the endpoint rejected, newest first."""
-    return [_decode_dead(*row) for row in await redis.xrevrange(_dead(org, endpoint_id), count=limit)]
+async def list_dead(
+    redis: RedisClient, org: OrgId, endpoint_id: str, *, limit: int = 100, before: str = ""
+) -> list[DeadEvent]:
+    """The events that the endpoint rejected, newest first. `before` is the id of the last one of the previous page."""
+    newest = f"({before}" if before else "+"
+    return [_decode_dead(*row) for row in await redis.xrevrange(_dead(org, endpoint_id), newest, count=limit)]
 
 
 async def count_dead(redis: RedisClient, org: OrgId, endpoint_id: str) -> int:

@@ -29,7 +29,10 @@ JobKind = Literal[
     "restored",
     "end_of_freeze",
     "scheduled_publish",
+    "scan",
+    "subscription",
 ]
+AT_HARAVAN: Final[frozenset[JobKind]] = frozenset({"scan", "subscription"})  # have a lock of their own
 
 
 class PendingJob(msgspec.Struct, frozen=True):
@@ -79,9 +82,10 @@ async def list_jobs(redis: RedisClient, org: OrgId | None = None) -> list[Pendin
     return [job for job in jobs if org in (None, job.org)]
 
 
-def lock(redis: RedisClient, org: OrgId) -> Lock:
-    """The lock of the shop's jobs: one worker executes them, one after the other."""
-    return Lock(redis, keys.pending_lock(org), timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False)
+def lock(redis: RedisClient, org: OrgId, *, at_haravan: bool = False) -> Lock:
+    """The lock of the shop's jobs: one worker executes them, one after the other. Jobs at Haravan have another one."""
+    key = keys.pending_lock(org, at_haravan=at_haravan)
+    return Lock(redis, key, timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False)
 
 
 _decode: Final = msgspec.json.Decoder(PendingJob).decode

@@ -177,9 +177,15 @@ async def get(redis: RedisClient, org: OrgId, run_id: str) -> Run:
     return _decode(run_id, stored, count, waiting)
 
 
-async def latest(redis: RedisClient, org: OrgId, *, limit: int = 20) -> list[Run]:
-    """The latest runs, newest first."""
-    ids = [run_id.decode() for run_id in await redis.zrevrange(keys.shop(org, "runs"), 0, limit - 1)]
+async def latest(redis: RedisClient, org: OrgId, *, limit: int = 20, after: str | None = None) -> list[Run]:
+    """The latest runs, newest first; with `after` those that are older than this run."""
+    key, first = keys.shop(org, "runs"), 0
+    if after is not None:
+        rank = await redis.zrevrank(key, after)
+        if rank is None:  # it is not kept any more, and neither are older ones
+            return []
+        first = rank + 1
+    ids = [run_id.decode() for run_id in await redis.zrevrange(key, first, first + limit - 1)]
     async with redis.pipeline(transaction=False) as pipe:
         for run_id in ids:
             _queue_get(pipe, org, run_id)
@@ -220,9 +226,18 @@ async def set_scanned(redis: RedisClient, org: OrgId, run_id: str, scanned: int)
     await redis.hset(keys.shop(org, f"run:{run_id}"), "scanned", scanned)
 
 
+async def save_prepared(redis: RedisClient, org: OrgId, run_id: str) -> None:
+    """End the `pending` state of a run: all its customers are added."""
+    await redis.hdel(keys.shop(org, f"run:{run_id}"), "pending")
+
+
 async def fail(redis: RedisClient, org: OrgId, run_id: str) -> None:
     """End the run of a scan that did not reach the last customer. Its customers are still counted."""
-    await redis.hset(keys.shop(org, f"run:{run_id}"), "ended", "failed")
+    key = keys.shop(org, f"run:{run_id}")
+    async with redis.pipeline() as pipe:
+        pipe.hset(key, "ended", "failed")
+        pipe.hdel(key, "pending")
+        await pipe.execute()
 
 
 async def end(redis: RedisClient, org: OrgId, run_id: str, *, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 Other rooms use `ShopRepository`."""
 
-from service.store.shops import deletion, uninstall
+from service.store.shops import deletion, subscription, uninstall
 from service.store.shops.first_look import (
     FIRST_LOOK_KEY,
     FirstLook,
@@ -19,8 +19,9 @@ from service.store.shops.freeze import (
     make_freeze,
     queue_freeze,
 )
-from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, dialect_of, validate
+from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, dialect_of, exists_already, validate
 from service.store.shops.repository import MASS_404, TOKEN_REJECTED, ShopRepository, WebhookCredentials
+from service.store.shops.subscription import SubscribedTopic, SubscriptionAction, SubscriptionState
 from service.store.shops.uninstall import UNINSTALLED
 
 __all__ = [
@@ -36,16 +37,21 @@ __all__ = [
     "FreezeState",
     "Shop",
     "ShopRepository",
+    "SubscribedTopic",
+    "SubscriptionAction",
+    "SubscriptionState",
     "WebhookCredentials",
     "decode_first_look",
     "decode_freeze",
     "deletion",
     "dialect_of",
     "encode_freeze",
+    "exists_already",
     "make_freeze",
     "queue_first_look",
     "queue_freeze",
     "save_first_look",
+    "subscription",
     "uninstall",
     "validate",
 ]

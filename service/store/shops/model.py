@@ -64,6 +64,13 @@ def validate(shop: Shop) -> None:
         raise Refused(Sentence.join(errors))
 
 
+def exists_already(org: OrgId) -> Refused:
+    """What is raised when a shop is added twice."""
+    return Refused(
+        Sentence("shop {org} exists already; change its token with: tagger shops token {org}", org=org)
+    )
+
+
 def _checks(shop: Shop) -> list[tuple[Sentence, bool]]:
     address = address_problem(shop.api_url)
     return [

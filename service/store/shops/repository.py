@@ -23,7 +23,7 @@ from service.store.queue import ALL_QUEUES
 from service.store.shops import deletion, uninstall
 from service.store.shops.first_look import FIRST_LOOK_KEY, decode_first_look
 from service.store.shops.freeze import FREEZE_KEY, decode_freeze
-from service.store.shops.model import Shop, validate
+from service.store.shops.model import Shop, exists_already, validate
 from service.store.shops.stored_form import Fields, decode_seeded, encode_seeded, seal, to_fields
 from service.store.shops.uninstall import UNINSTALLED
 
@@ -180,11 +180,7 @@ class ShopRepository:
         """Add a shop. Raises Refused if a field is wrong or the shop exists."""
         validate(shop)
         if not await self._create(shop, seeded=False):
-            raise Refused(
-                Sentence(
-                    "shop {org} exists already; change its token with: tagger shops token {org}", org=shop.org
-                )
-            )
+            raise exists_already(shop.org)
 
     async def remove(self, org: OrgId, *, erase: bool) -> None:
         """Remove the shop. With `erase`, delete all of its data: ownership, ledger, versions. Raises NotFound."""

@@ -4,6 +4,6 @@ The ops API asks it for the actor of each request, and the pages how long a sign
 
 from service.web.authentication.failures import FailureLimiter, client_of
 from service.web.authentication.sign_ins import SignInLimiter
-from service.web.authentication.token_auth import TokenAuth
+from service.web.authentication.token_auth import TokenAuth, bearer_of
 
-__all__ = ["FailureLimiter", "SignInLimiter", "TokenAuth", "client_of"]
+__all__ = ["FailureLimiter", "SignInLimiter", "TokenAuth", "bearer_of", "client_of"]

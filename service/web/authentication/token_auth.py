@@ -33,13 +33,12 @@ class TokenAuth:
         client = client_of(request.client.host if request.client else None)
         if retry_after_s := self._limiter.retry_after_s(client):
             raise Problem(
-                429,
+                "too-many-failures",
                 f"too many requests with a wrong token came from your address: wait {retry_after_s} s, and send a valid one",
                 headers={"Retry-After": str(retry_after_s)},
             )
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        given = given.strip()
-        if scheme.lower() != "bearer" or not given:
+        given = bearer_of(request)
+        if not given:
             raise _unauthorized(
                 "send `Authorization: Bearer TOKEN`; an owner makes tokens with: tagger tokens add"
             )
@@ -84,9 +83,15 @@ class TokenAuth:
             )
 
 
+def bearer_of(request: Request) -> str:
+    """The bearer token of a request; "" if there is none."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else ""
+
+
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
 def _unauthorized(detail: str) -> Problem:
-    return Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+    return Problem("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})

@@ -3,7 +3,6 @@
 One package for each subject, with the module of its routes and view models beside its templates. `deploy/docs/pages.md`
 says how to add a page."""
 
-from service.web.pages.account import link_path
 from service.web.pages.routes import GROUPS, build_pages
 
-__all__ = ["GROUPS", "build_pages", "link_path"]
+__all__ = ["GROUPS", "build_pages"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import typer.main
 from prometheus_client.core import Metric
 
@@ -14,8 +16,11 @@ from deploy.cli.app import build_app
 from deploy.sandbox.__main__ import app as sandbox_app
 from service.web.metrics.gauges import build_info, server_families, shop_families
 from service.web.metrics.shared import shared_families
+from service.web.ops.contract import document
 from service.web.ops.routes import ENDPOINTS
+from service.web.problems import PROBLEM_TYPES, PROBLEMS_PATH
 from service.web.webhooks.metrics import WebhookMetrics
+from tests.deploy.docs.parity import NOT_IN_API, OPERATIONS
 
 ROOT: Final = Path(__file__).parents[3]
 FOLDER: Final = ROOT / "deploy/docs/reference"
@@ -83,7 +88,7 @@ def command_line_page() -> str:
         "runbook use them. `--json` has the same keys in both. `--help`, and what is said of a wrong option, are in English.",
         "",
     ]
-    for path, command in _commands(root, ("tagger",)):
+    for path, command in list_commands(root, ("tagger",)):
         lines += [
             f"## {' '.join(path)}",
             "",
@@ -97,10 +102,11 @@ def command_line_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _commands(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def list_commands(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command of a group with the words that call it."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from _commands(command, (*path, name))
+            yield from list_commands(command, (*path, name))
         elif name == "sandbox":
             yield (*path, name), typer.main.get_command(sandbox_app)
         else:
@@ -147,8 +153,9 @@ def ops_api_page() -> str:
         "# Ops API",
         "",
         NOTE,
-        "JSON, with `Authorization: Bearer TOKEN`. `/ops/openapi.json` has the types and an example of every operation.",
-        "Errors are `application/problem+json` (RFC 9457), in English.",
+        "JSON, with `Authorization: Bearer TOKEN`. [`openapi.json`](openapi.json) has the types and an example of every operation;",
+        "the service has it at `/ops/openapi.json`. What all operations share is on the page on",
+        "[stability](api-stability.md), every error on that of [problems](problems.md).",
         "",
         "| operation | role | what it does |",
         "|---|---|---|",
@@ -156,12 +163,54 @@ def ops_api_page() -> str:
             f"| `{endpoint.method} {endpoint.path}` | {endpoint.role.value} | {_cell(_summary(endpoint))} |"
             for endpoint in ENDPOINTS
         ),
+        "",
+        "## The command line and the API",
+        "",
+        "Both call the same functions. What the command line does at Haravan itself, a worker does for the API.",
+        "",
+        "| command | operation |",
+        "|---|---|",
+        *(f"| `tagger {command}` | {_operations(names)} |" for command, names in OPERATIONS.items()),
+        "",
+        "Not in the API:",
+        "",
+        *(
+            f"- {', '.join(f'`tagger {command}`' for command, why in NOT_IN_API.items() if why == reason)}: {reason}."
+            for reason in dict.fromkeys(NOT_IN_API.values())
+        ),
     ]
     return "\n".join(lines) + "\n"
 
 
+def _operations(names: str) -> str:
+    by_name = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+    return ", ".join(f"`{by_name[name].method} {by_name[name].path}`" for name in names.split())
+
+
 def _summary(endpoint: Any) -> str:
     return _first_paragraphs(endpoint.handler.__doc__).split("\n\n")[0]
+
+
+def openapi_document() -> str:
+    """The OpenAPI document of the ops API, as `/ops/openapi.json` has it, for people to read and to compare."""
+    described = msgspec.json.decode(msgspec.json.encode(document(ENDPOINTS)))
+    return json.dumps(described, ensure_ascii=False, indent=1) + "\n"
+
+
+def problems_page() -> str:
+    """Every type of problem with its meaning, and what to do about it."""
+    lines = [
+        "# Problems",
+        "",
+        NOTE,
+        "Errors of the ops API are `application/problem+json` (RFC 9457). `type` is an address of the service itself, such as",
+        f"`{PROBLEMS_PATH}#not-found`; the service shows this page there. Compare `type` in programs: it stays.",
+        "`title` and `detail` are for people and may change. See [stability](api-stability.md).",
+        "",
+    ]
+    for kind, each in PROBLEM_TYPES.items():
+        lines += [f"## {kind}", "", f"*{each.status}: {each.title}.* {each.meaning}", "", each.advice, ""]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def signals_page() -> str:
@@ -213,6 +262,8 @@ PAGES: Final = {
     "settings.md": settings_page,
     "command-line.md": command_line_page,
     "ops-api.md": ops_api_page,
+    "openapi.json": openapi_document,
+    "problems.md": problems_page,
     "signals.md": signals_page,
 }
 

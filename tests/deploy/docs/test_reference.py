@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+import typer.main
 
+from deploy.cli.app import app
 from service.web.ops.routes import ENDPOINTS
-from tests.deploy.docs.reference import FOLDER, PAGES
+from service.web.problems import PROBLEM_TYPES
+from tests.deploy.docs.parity import NOT_IN_API, OPERATIONS
+from tests.deploy.docs.reference import FOLDER, PAGES, list_commands
 
 DOCS: Final = FOLDER.parent
 LINK: Final = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -29,7 +33,17 @@ def test_the_reference_has_what_one_looks_for() -> None:
     assert len(re.findall(r"^\| `(?:GET|POST|PUT|DELETE) /ops", PAGES["ops-api.md"](), re.MULTILINE)) == len(
         ENDPOINTS
     )
+    assert re.findall("^## (.+)$", PAGES["problems.md"](), re.MULTILINE) == list(PROBLEM_TYPES)
     assert "| `tagger_queue_oldest_seconds` | gauge |" in PAGES["signals.md"]()
+
+
+def test_every_command_is_an_operation_of_the_api_or_says_why_not() -> None:
+    root: Any = typer.main.get_command(app)
+
+    assert OPERATIONS.keys() | NOT_IN_API.keys() == {
+        " ".join(path[1:]) for path, _ in list_commands(root, ("tagger",))
+    }
+    assert not OPERATIONS.keys() & NOT_IN_API.keys()
 
 
 def pages() -> list[Path]:

@@ -59,9 +59,11 @@ async def store_dead_letter(redis: RedisClient, customer: int) -> None:
     await redis.hset(keys.shop(ORG, "dead_letters"), str(customer), json.dumps(letter))
 
 
-async def post(ops: httpx2.AsyncClient, path: str, *, status: int = 200, **body: Any) -> Any:
+async def post(
+    ops: httpx2.AsyncClient, path: str, *, status: int = 200, if_match: str = "*", **body: Any
+) -> Any:
     """POST to a path of the shop; returns the parsed body of the response."""
-    response = await ops.post(f"{API}/{path}", json=body)
+    response = await ops.post(f"{API}/{path}", json=body, headers={"If-Match": if_match})
     assert response.status_code == status, response.text
     return response.json()
 

@@ -7,7 +7,7 @@ import pytest
 from service.domain.customers.customer import CustomerId
 from service.domain.customers.drift import changed_since
 from service.locales import translator_for
-from service.operations.explain import explain_for_shop
+from service.operations.customers.explain import explain_for_shop
 from service.store.client import RedisClient
 from service.store.history import drift
 from tests.workers.stage import ORG, TIERS, VIP, Stage, staged

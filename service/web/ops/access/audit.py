@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from service.context import Context
 from service.domain.access import ActorKind, Role
 from service.domain.customers import MAX_ID, OrgId
 from service.store.client import SERVICE
 from service.store.history import audit_log
-from service.web.ops.requests import SHOP_PATH, Endpoint, Limit, Request, RequestModel, ResponseModel
+from service.web.ops.contract import (
+    SHOP_PATH,
+    Endpoint,
+    PageModel,
+    PageQuery,
+    Request,
+    RequestModel,
+    ResponseModel,
+    decode_cursor,
+    encode_cursor,
+)
 
-
-class AuditQuery(RequestModel, frozen=True):
-    """A page of entries. `before` of a page gets the next, older page."""
-
-    before: Annotated[int, Meta(ge=1, le=MAX_ID)] | UnsetType = UNSET
-    limit: Limit = 100
+EntryNumber = Annotated[int, Meta(ge=1, le=MAX_ID)]
 
 
 class AuditEntryModel(ResponseModel, frozen=True):
@@ -37,11 +42,25 @@ class AuditEntryModel(ResponseModel, frozen=True):
     hash: str
 
 
-class AuditLog(ResponseModel, frozen=True):
-    """Newest first; `before` is null on the last page."""
+class VerifyQuery(RequestModel, frozen=True):
+    """A hash that was noted earlier, which the log must still contain."""
+
+    expect: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+
+
+class VerificationModel(ResponseModel, frozen=True):
+    """The result of a check. `trimmed` older entries were removed after 400 days. `problem` null: the log is whole."""
+
+    entries: int
+    trimmed: int
+    last_hash: str
+    problem: str | None
+
+
+class AuditLog(PageModel, frozen=True):
+    """Newest first."""
 
     entries: list[AuditEntryModel]
-    before: int | None
 
 
 async def list_audit_log(context: Context, request: Request) -> AuditLog:
@@ -55,8 +74,29 @@ async def list_service_audit_log(context: Context, request: Request) -> AuditLog
     return await _page(context, SERVICE, request.model)
 
 
-async def _page(context: Context, org: OrgId, query: AuditQuery) -> AuditLog:
-    before = None if query.before is UNSET else query.before
+async def verify_audit_log(context: Context, request: Request) -> VerificationModel:
+    """Check that no entry of the shop's log was changed, removed or inserted.
+
+    Note `last_hash` outside of Redis. Somebody who can write to Redis can compute a whole new log, but not one that contains
+    a hash that you have noted: send that one as `expect`.
+    """
+    await context.shops.get_or_raise(request.org)
+    return await _verify(context, request.org, request.model)
+
+
+async def verify_service_audit_log(context: Context, request: Request) -> VerificationModel:
+    """Check that no entry of the service's log was changed, removed or inserted."""
+    return await _verify(context, SERVICE, request.model)
+
+
+async def _verify(context: Context, org: OrgId, query: VerifyQuery) -> VerificationModel:
+    result = await audit_log.verify(context.redis, org, expected_hash=query.expect)
+    problem = None if result.problem is None else str(result.problem)
+    return VerificationModel(result.entries, result.trimmed, result.last_hash, problem)
+
+
+async def _page(context: Context, org: OrgId, query: PageQuery) -> AuditLog:
+    before = decode_cursor(query, EntryNumber)
     rows = await audit_log.list_entries(context.redis, org, limit=query.limit + 1, before=before)
     entries = [
         AuditEntryModel(
@@ -71,7 +111,7 @@ async def _page(context: Context, org: OrgId, query: AuditQuery) -> AuditLog:
         )
         for row in rows[: query.limit]
     ]
-    return AuditLog(entries, entries[-1].number if len(rows) > query.limit else None)
+    return AuditLog(entries, next=encode_cursor(entries[-1].number) if len(rows) > query.limit else None)
 
 
 ENTRY_EXAMPLE: Final[dict[str, Any]] = {
@@ -84,15 +124,40 @@ ENTRY_EXAMPLE: Final[dict[str, Any]] = {
     "summary": "version 42: touches 4012 of 100000 customers, adds 4012 tags, removes 0",
     "hash": "5f2c1d7be6f3f6b0a4b8d93c3a9e7d1f0c6b5a49382716f5e4d3c2b1a0998877",
 }
+VERIFICATION_EXAMPLE: Final[dict[str, Any]] = {
+    "entries": 17,
+    "trimmed": 0,
+    "last_hash": ENTRY_EXAMPLE["hash"],
+    "problem": None,
+}
 ENDPOINTS: Final = (
     Endpoint(
         "GET",
         f"{SHOP_PATH}/audit",
         list_audit_log,
         AuditLog,
-        {"entries": [ENTRY_EXAMPLE], "before": 17},
-        AuditQuery,
+        {"entries": [ENTRY_EXAMPLE], "next": "MTc"},
+        PageQuery,
         role=Role.VIEWER,
+    ),
+    Endpoint(
+        "GET",
+        f"{SHOP_PATH}/audit/verify",
+        verify_audit_log,
+        VerificationModel,
+        VERIFICATION_EXAMPLE,
+        VerifyQuery,
+        role=Role.VIEWER,
+    ),
+    Endpoint(
+        "GET",
+        "/ops/v1/audit/verify",
+        verify_service_audit_log,
+        VerificationModel,
+        VERIFICATION_EXAMPLE,
+        VerifyQuery,
+        role=Role.OWNER,
+        every_shop=True,
     ),
     Endpoint(
         "GET",
@@ -108,9 +173,9 @@ ENDPOINTS: Final = (
                     "summary": "token bao-cao: role viewer, every shop",
                 }
             ],
-            "before": None,
+            "next": None,
         },
-        AuditQuery,
+        PageQuery,
         role=Role.OWNER,
         every_shop=True,
     ),

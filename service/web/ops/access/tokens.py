@@ -10,7 +10,18 @@ from service.context import Context
 from service.domain.access import NAME_PATTERN, Role, Token
 from service.domain.customers import OrgId
 from service.operations import add_token, list_tokens, revoke_token
-from service.web.ops.requests import Endpoint, Moment, Request, RequestModel, ResponseModel, to_ms
+from service.store.access import TokenUse
+from service.web.ops.contract import (
+    Endpoint,
+    Moment,
+    PageModel,
+    PageQuery,
+    Request,
+    RequestModel,
+    ResponseModel,
+    cut_page,
+    to_ms,
+)
 
 Org = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 MAX_SHOPS: Final = 1000
@@ -37,7 +48,7 @@ class TokenModel(ResponseModel, frozen=True):
     used_ms: int | None
 
 
-class TokenList(ResponseModel, frozen=True):
+class TokenList(PageModel, frozen=True):
     """Every stored token by name, also those that have expired. Those of OPS_TOKENS are in the environment only."""
 
     tokens: list[TokenModel]
@@ -56,9 +67,11 @@ class RevokedToken(ResponseModel, frozen=True):
     name: str
 
 
-async def list_all_tokens(context: Context, _: Request) -> TokenList:
+async def list_all_tokens(context: Context, request: Request) -> TokenList:
     """The tokens of the API with their roles, shops and last use."""
-    return TokenList([_to_model(use.token, use.used_ms) for use in await list_tokens(context)])
+    uses = sorted(await list_tokens(context), key=_name)
+    page, following = cut_page(uses, request.model, position=_name, kind=str)
+    return TokenList([_to_model(use.token, use.used_ms) for use in page], next=following)
 
 
 async def create_token(context: Context, request: Request) -> CreatedToken:
@@ -80,6 +93,10 @@ async def delete_token(context: Context, request: Request) -> RevokedToken:
     name = request.path["token"]
     await revoke_token(context, name, by=request.by)
     return RevokedToken(name)
+
+
+def _name(use: TokenUse) -> str:
+    return use.token.name
 
 
 def _to_model(token: Token, used_ms: int) -> TokenModel:
@@ -110,7 +127,8 @@ ENDPOINTS: Final = (
         TOKENS,
         list_all_tokens,
         TokenList,
-        {"tokens": [TOKEN_EXAMPLE | {"used_ms": 1795151100000}]},
+        {"tokens": [TOKEN_EXAMPLE | {"used_ms": 1795151100000}], "next": None},
+        PageQuery,
         role=Role.OWNER,
         every_shop=True,
     ),

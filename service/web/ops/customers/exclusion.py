@@ -10,7 +10,17 @@ from service.context import Context
 from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.operations import exclusions
-from service.web.ops.requests import CUSTOMER_PATH, Endpoint, Request, RequestModel, ResponseModel
+from service.web.ops.contract import (
+    CUSTOMER_PATH,
+    SHOP_PATH,
+    Endpoint,
+    PageModel,
+    PageQuery,
+    Request,
+    RequestModel,
+    ResponseModel,
+    cut_page,
+)
 
 
 class ExcludeRequest(RequestModel, frozen=True):
@@ -32,6 +42,19 @@ class ExcludeResponse(ResponseModel, frozen=True):
     remove: list[str] | None
 
 
+class ExclusionModel(ResponseModel, frozen=True):
+    """A customer, and the rules and tiers that neither give nor remove tags there."""
+
+    customer: int
+    rules: list[str]
+
+
+class ExclusionList(PageModel, frozen=True):
+    """By customer id."""
+
+    exclusions: list[ExclusionModel]
+
+
 async def exclude_customer(context: Context, request: Request) -> ExcludeResponse:
     """Exclude a customer from a rule: the rule neither gives nor removes its tag there."""
     body: ExcludeRequest = request.model
@@ -50,7 +73,26 @@ async def exclude_customer(context: Context, request: Request) -> ExcludeRespons
     )
 
 
+async def list_all_exclusions(context: Context, request: Request) -> ExclusionList:
+    """The customers that are excluded from rules."""
+    shop = await context.shops.get_or_raise(request.org)
+    excluded = [*(await exclusions.list_exclusions(context, shop.org)).items()]
+    page, following = cut_page(excluded, request.model, position=lambda each: each[0], kind=int)
+    return ExclusionList(
+        [ExclusionModel(customer, sorted(rules)) for customer, rules in page], next=following
+    )
+
+
 ENDPOINTS: Final = (
+    Endpoint(
+        "GET",
+        f"{SHOP_PATH}/exclusions",
+        list_all_exclusions,
+        ExclusionList,
+        {"exclusions": [{"customer": 1037889951, "rules": ["vip"]}], "next": None},
+        PageQuery,
+        role=Role.VIEWER,
+    ),
     Endpoint(
         "POST",
         f"{CUSTOMER_PATH}/exclusions",

@@ -12,7 +12,7 @@ from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.locales import translator_for
 from service.operations import explain_for_shop
-from service.web.ops.requests import (
+from service.web.ops.contract import (
     CUSTOMER_PATH,
     Endpoint,
     Language,

@@ -8,7 +8,7 @@ from service.context import Context
 from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.operations import erase_personal_data, export_personal_data
-from service.web.ops.requests import CUSTOMER_PATH, Endpoint, Request, ResponseModel, to_model
+from service.web.ops.contract import CUSTOMER_PATH, Endpoint, Request, ResponseModel, to_model
 
 
 class PersonalData(ResponseModel, frozen=True):

@@ -10,7 +10,7 @@ from service.context import Context
 from service.doctor import Report, diagnose, diagnose_shop
 from service.domain.access import Role
 from service.locales import translator_for
-from service.web.ops.requests import SHOP_PATH, Endpoint, Language, Request, RequestModel, ResponseModel
+from service.web.ops.contract import SHOP_PATH, Endpoint, Language, Request, RequestModel, ResponseModel
 
 SeverityName = Annotated[
     Literal["ok", "warning", "critical"],
@@ -21,7 +21,7 @@ SeverityName = Annotated[
 class DoctorQuery(RequestModel, frozen=True):
     """`deep=true` also reads all snapshots: it finds values in rules that no customer has."""
 
-    deep: Literal["true", "false"] = "false"
+    deep: bool = False
     lang: Language = "vi"
 
 
@@ -45,14 +45,14 @@ class DoctorReport(ResponseModel, frozen=True):
 async def doctor(context: Context, request: Request) -> DoctorReport:
     """Diagnose the service and every shop."""
     query: DoctorQuery = request.model
-    return _to_doctor_report(await diagnose(context, translator_for(query.lang), deep=query.deep == "true"))
+    return _to_doctor_report(await diagnose(context, translator_for(query.lang), deep=query.deep))
 
 
 async def shop_doctor(context: Context, request: Request) -> DoctorReport:
     """Diagnose one shop."""
     query: DoctorQuery = request.model
     words = translator_for(query.lang)
-    return _to_doctor_report(await diagnose_shop(context, request.org, words, deep=query.deep == "true"))
+    return _to_doctor_report(await diagnose_shop(context, request.org, words, deep=query.deep))
 
 
 def _to_doctor_report(report: Report) -> DoctorReport:

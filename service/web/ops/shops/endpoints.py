@@ -9,16 +9,20 @@ from msgspec import UNSET, Meta, UnsetType
 from service.context import Context
 from service.domain.access import Role
 from service.domain.events import EventType
-from service.operations import NewSecret, endpoints
+from service.operations import EndpointStatus, NewSecret, endpoints
 from service.store.events import endpoints as stored
-from service.web.ops.requests import (
+from service.web.ops.contract import (
     SHOP_PATH,
     Endpoint,
-    Limit,
     Moment,
+    PageModel,
+    PageQuery,
     Request,
     RequestModel,
     ResponseModel,
+    cut_page,
+    decode_cursor,
+    encode_cursor,
     to_model,
     to_ms,
 )
@@ -27,6 +31,7 @@ PATH: Final = f"{SHOP_PATH}/endpoints"
 ONE: Final = PATH + "/{endpoint}"
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000, description="https://HOST/PATH")]
+EntryId = Annotated[str, Meta(pattern="^[0-9]{1,20}-[0-9]{1,20}$")]
 EventTypes = Annotated[list[EventType], Meta(min_length=1, max_length=4)]
 
 
@@ -52,8 +57,8 @@ class EndpointModel(ResponseModel, frozen=True):
     failure: str
 
 
-class EndpointsResponse(ResponseModel, frozen=True):
-    """The endpoints of a shop."""
+class EndpointsResponse(PageModel, frozen=True):
+    """The endpoints of a shop, the oldest first."""
 
     endpoints: list[EndpointModel]
 
@@ -94,12 +99,6 @@ class RetryResponse(ResponseModel, frozen=True):
     retried: int
 
 
-class RejectedRequest(RequestModel, frozen=True):
-    """How many at most."""
-
-    limit: Limit = 100
-
-
 class RejectedEvent(ResponseModel, frozen=True):
     """An event that the endpoint rejected. `entry` is part of its `webhook-id`."""
 
@@ -109,7 +108,7 @@ class RejectedEvent(ResponseModel, frozen=True):
     cause: str
 
 
-class RejectedResponse(ResponseModel, frozen=True):
+class RejectedResponse(PageModel, frozen=True):
     """The events that the endpoint rejected, newest first."""
 
     events: list[RejectedEvent]
@@ -118,12 +117,7 @@ class RejectedResponse(ResponseModel, frozen=True):
 async def list_endpoints(context: Context, request: Request) -> EndpointsResponse:
     """List the endpoints of a shop, and how far each is."""
     await context.shops.describe(request.org)
-    return EndpointsResponse(
-        [
-            to_model(endpoints.to_plain(each), EndpointModel)
-            for each in await endpoints.list_endpoints(context, request.org)
-        ]
-    )
+    return await _page(context, request, request.model)
 
 
 async def add_endpoint(context: Context, request: Request) -> SecretResponse:
@@ -150,7 +144,7 @@ async def change_endpoint(context: Context, request: Request) -> EndpointsRespon
         disabled=None if body.disabled is UNSET else body.disabled,
         by=request.by,
     )
-    return await list_endpoints(context, request)
+    return await _page(context, request, PageQuery())
 
 
 async def rotate_endpoint_secret(context: Context, request: Request) -> SecretResponse:
@@ -165,16 +159,25 @@ async def replay_events(context: Context, request: Request) -> EndpointsResponse
     await endpoints.replay_events(
         context, request.org, str(request.path["endpoint"]), since_ms=to_ms(body.since) or 0, by=request.by
     )
-    return await list_endpoints(context, request)
+    return await _page(context, request, PageQuery())
 
 
 async def list_rejected_events(context: Context, request: Request) -> RejectedResponse:
     """List the events that an endpoint rejected, newest first."""
     endpoint_id = str(request.path["endpoint"])
     await stored.get(context.redis, request.org, endpoint_id)
-    found = await stored.list_dead(context.redis, request.org, endpoint_id, limit=request.model.limit)
+    query: PageQuery = request.model
+    found = await stored.list_dead(
+        context.redis,
+        request.org,
+        endpoint_id,
+        limit=query.limit + 1,
+        before=decode_cursor(query, EntryId) or "",
+    )
+    page = found[: query.limit]
     return RejectedResponse(
-        [RejectedEvent(each.source, each.entry, each.at_ms, each.cause) for each in found]
+        [RejectedEvent(each.source, each.entry, each.at_ms, each.cause) for each in page],
+        next=encode_cursor(page[-1].id) if len(found) > len(page) else None,
     )
 
 
@@ -187,7 +190,19 @@ async def retry_events(context: Context, request: Request) -> RetryResponse:
 async def delete_endpoint(context: Context, request: Request) -> EndpointsResponse:
     """Remove an endpoint. What it did not get is not sent."""
     await endpoints.remove_endpoint(context, request.org, str(request.path["endpoint"]), by=request.by)
-    return await list_endpoints(context, request)
+    return await _page(context, request, PageQuery())
+
+
+async def _page(context: Context, request: Request, query: PageQuery) -> EndpointsResponse:
+    known = sorted(await endpoints.list_endpoints(context, request.org), key=_number)
+    page, following = cut_page(known, query, position=_number, kind=int)
+    return EndpointsResponse(
+        [to_model(endpoints.to_plain(each), EndpointModel) for each in page], next=following
+    )
+
+
+def _number(status: EndpointStatus) -> int:
+    return int(status.endpoint.id.removeprefix("E"))
 
 
 def _secret(new: NewSecret) -> SecretResponse:
@@ -210,7 +225,7 @@ _EXAMPLE: Final = {
     "failed_ms": None,
     "failure": "",
 }
-_LIST: Final = {"endpoints": [_EXAMPLE]}
+_LIST: Final = {"endpoints": [_EXAMPLE], "next": None}
 _SECRET: Final = {
     "id": "E1",
     "url": "https://hooks.example.com/haravan",
@@ -218,11 +233,12 @@ _SECRET: Final = {
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAbCdEfGhIjk=",
 }
 _REJECTED: Final = {
-    "events": [{"source": "ledger", "entry": "1764000000000-0", "at_ms": 1764000060000, "cause": "HTTP 400"}]
+    "events": [{"source": "ledger", "entry": "1764000000000-0", "at_ms": 1764000060000, "cause": "HTTP 400"}],
+    "next": None,
 }
 
 ENDPOINTS: Final = (
-    Endpoint("GET", PATH, list_endpoints, EndpointsResponse, _LIST, role=Role.OPS),
+    Endpoint("GET", PATH, list_endpoints, EndpointsResponse, _LIST, PageQuery, role=Role.OPS),
     Endpoint(
         "POST",
         PATH,
@@ -266,9 +282,11 @@ ENDPOINTS: Final = (
         list_rejected_events,
         RejectedResponse,
         _REJECTED,
-        RejectedRequest,
+        PageQuery,
         role=Role.OPS,
     ),
     Endpoint("POST", f"{ONE}/retry", retry_events, RetryResponse, {"retried": 3}, role=Role.OPS),
-    Endpoint("DELETE", ONE, delete_endpoint, EndpointsResponse, {"endpoints": []}, role=Role.OPS),
+    Endpoint(
+        "DELETE", ONE, delete_endpoint, EndpointsResponse, {"endpoints": [], "next": None}, role=Role.OPS
+    ),
 )

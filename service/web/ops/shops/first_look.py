@@ -8,17 +8,16 @@ from service.context import Context
 from service.domain.access import Role
 from service.locales import translator_for
 from service.publishing import first_look
-from service.web.ops.requests import (
+from service.web.ops.activity import RUN_EXAMPLE, RunModel, to_run_model
+from service.web.ops.contract import (
     SHOP_PATH,
     Endpoint,
     Language,
     Request,
     RequestModel,
     ResponseModel,
-    to_model,
 )
 from service.web.ops.rules import PreviewResponse, to_preview
-from service.web.ops.runs import RUN_EXAMPLE, RunModel
 
 
 class ApproveRequest(RequestModel, frozen=True):
@@ -46,7 +45,7 @@ async def approve_first_look(context: Context, request: Request) -> ApproveRespo
     if body.dry_run:
         return ApproveResponse(to_preview(draft, translator_for(body.lang)), None)
     run = await first_look.approve(context, shop, draft, by=request.by)
-    return ApproveResponse(None, None if run is None else to_model(run, RunModel))
+    return ApproveResponse(None, None if run is None else to_run_model(run))
 
 
 ENDPOINTS: Final = (

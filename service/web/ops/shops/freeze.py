@@ -11,17 +11,16 @@ from service.context import Context
 from service.domain.access import Role
 from service.locales import translator_for
 from service.publishing import freeze
-from service.web.ops.requests import (
+from service.web.ops.activity import RUN_EXAMPLE, RunModel, to_run_model
+from service.web.ops.contract import (
     SHOP_PATH,
     Endpoint,
     Language,
     Request,
     RequestModel,
     ResponseModel,
-    to_model,
 )
 from service.web.ops.rules import NEEDS_APPROVAL_EXAMPLE, Approve, PreviewResponse, to_preview
-from service.web.ops.runs import RUN_EXAMPLE, RunModel
 from service.web.ops.shops.status import FREEZE_EXAMPLE, SHOP_EXAMPLE, ShopStatus, shop_status
 
 
@@ -72,7 +71,7 @@ async def unfreeze_shop(context: Context, request: Request) -> UnfreezeResponse:
     if body.dry_run:
         return UnfreezeResponse(to_preview(draft, translator_for(body.lang)), None)
     run = await freeze.end_freeze(context, shop, draft, by=request.by, approved=body.approve)
-    return UnfreezeResponse(None, None if run is None else to_model(run, RunModel))
+    return UnfreezeResponse(None, None if run is None else to_run_model(run))
 
 
 ENDPOINTS: Final = (

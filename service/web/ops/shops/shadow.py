@@ -8,17 +8,16 @@ from service.context import Context
 from service.domain.access import Role
 from service.locales import translator_for
 from service.publishing import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
-from service.web.ops.requests import (
+from service.web.ops.activity import RUN_EXAMPLE, RunModel, to_run_model
+from service.web.ops.contract import (
     SHOP_PATH,
     Endpoint,
     Language,
     Request,
     RequestModel,
     ResponseModel,
-    to_model,
 )
 from service.web.ops.rules import NEEDS_APPROVAL_EXAMPLE, Approve, PreviewResponse, Shadow, to_preview
-from service.web.ops.runs import RUN_EXAMPLE, RunModel
 from service.web.ops.shops.status import SHOP_EXAMPLE, ShopStatus, shop_status
 
 
@@ -56,7 +55,7 @@ async def disable_shadow(context: Context, request: Request) -> DisableShadowRes
     if body.dry_run:
         return DisableShadowResponse(to_preview(draft, translator_for(body.lang)), None, shadow=True)
     run = await end_shadow_mode(context, shop, draft, by=request.by, approved=body.approve)
-    return DisableShadowResponse(None, None if run is None else to_model(run, RunModel), shadow=False)
+    return DisableShadowResponse(None, None if run is None else to_run_model(run), shadow=False)
 
 
 ENDPOINTS: Final = (

@@ -9,16 +9,32 @@ from msgspec import Meta
 
 from service.context import Context
 from service.domain.access import Role
+from service.domain.customers import OrgId
 from service.operations import pause_shop, resume_shop
 from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import Shop
-from service.web.ops.requests import SHOP_PATH, Endpoint, Request, RequestModel, ResponseModel
+from service.web.ops.contract import (
+    SHOP_PATH,
+    Endpoint,
+    PageModel,
+    PageQuery,
+    Request,
+    RequestModel,
+    ResponseModel,
+    cut_page,
+)
 
 
 class PauseRequest(RequestModel, frozen=True):
     """Why the shop is paused."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ResumeRequest(RequestModel, frozen=True):
+    """`removals` also resumes removals that the removal guard paused."""
+
+    removals: bool = False
 
 
 class FreezeModel(ResponseModel, frozen=True):
@@ -59,25 +75,31 @@ class ShopStatus(ResponseModel, frozen=True):
     bucket_level: float
 
 
-class ShopList(ResponseModel, frozen=True):
-    """Every shop of the token."""
+class ShopList(PageModel, frozen=True):
+    """The shops of the token, by org id as text."""
 
     shops: list[ShopStatus]
 
 
 async def list_shops(context: Context, request: Request) -> ShopList:
-    """Every shop of the token with its backlog."""
-    orgs = [org for org in await context.shops.orgs() if request.by.may_reach(org)]
+    """The shops of the token with their backlogs."""
+    reached = [org for org in sorted(await context.shops.orgs()) if request.by.may_reach(org)]
+    orgs, following = cut_page(reached, request.model, position=str, kind=str)
     backlogs = {backlog.org: backlog for backlog in await load_backlogs(context.redis, orgs)}
     shops = [await context.shops.describe(org) for org in orgs]
     now_ms = await context.now_ms()
-    return ShopList([_status(shop, backlogs[shop.org], now_ms=now_ms) for shop in shops])
+    return ShopList([_status(shop, backlogs[shop.org], now_ms=now_ms) for shop in shops], next=following)
 
 
 async def shop_status(context: Context, request: Request) -> ShopStatus:
     """One shop with its backlog."""
-    shop = await context.shops.describe(request.org)
-    [backlog] = await load_backlogs(context.redis, [request.org])
+    return await load_status(context, request.org)
+
+
+async def load_status(context: Context, org: OrgId) -> ShopStatus:
+    """The shop as the API shows it. Raises NotFound."""
+    shop = await context.shops.describe(org)
+    [backlog] = await load_backlogs(context.redis, [org])
     return _status(shop, backlog, now_ms=await context.now_ms())
 
 
@@ -90,9 +112,10 @@ async def pause(context: Context, request: Request) -> ShopStatus:
 
 
 async def resume(context: Context, request: Request) -> ShopStatus:
-    """Resume the work of the shop."""
+    """Resume the work of the shop. If its token was rejected, replace the token instead."""
     await context.shops.describe(request.org)
-    await resume_shop(context, request.org, by=request.by)
+    body: ResumeRequest = request.model
+    await resume_shop(context, request.org, removals=body.removals, by=request.by)
     return await shop_status(context, request)
 
 
@@ -149,7 +172,15 @@ SHOP_EXAMPLE: Final[dict[str, Any]] = {
     "bucket_level": 31.5,
 }
 ENDPOINTS: Final = (
-    Endpoint("GET", "/ops/v1/shops", list_shops, ShopList, {"shops": [SHOP_EXAMPLE]}, role=Role.VIEWER),
+    Endpoint(
+        "GET",
+        "/ops/v1/shops",
+        list_shops,
+        ShopList,
+        {"shops": [SHOP_EXAMPLE], "next": None},
+        PageQuery,
+        role=Role.VIEWER,
+    ),
     Endpoint("GET", SHOP_PATH, shop_status, ShopStatus, SHOP_EXAMPLE, role=Role.VIEWER),
     Endpoint(
         "POST",
@@ -161,5 +192,14 @@ ENDPOINTS: Final = (
         {"by hand": {"reason": "kiểm tra dữ liệu"}},
         role=Role.MARKETER,
     ),
-    Endpoint("POST", f"{SHOP_PATH}/resume", resume, ShopStatus, SHOP_EXAMPLE, role=Role.OPS),
+    Endpoint(
+        "POST",
+        f"{SHOP_PATH}/resume",
+        resume,
+        ShopStatus,
+        SHOP_EXAMPLE,
+        ResumeRequest,
+        {"work only": {}, "removals as well": {"removals": True}},
+        role=Role.OPS,
+    ),
 )

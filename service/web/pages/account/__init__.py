@@ -3,7 +3,6 @@
 Everything they change goes through `service.operations`, as for the ops API and the command line."""
 
 from service.web.pages.account import audit, profile, sign_in, tokens, users
-from service.web.pages.account.sign_in import link_path
 from service.web.pages.shell import PageGroup
 
 GROUP = PageGroup(
@@ -11,4 +10,4 @@ GROUP = PageGroup(
     sections=(*users.SECTIONS, *tokens.SECTIONS, *audit.SECTIONS),
 )
 
-__all__ = ["GROUP", "link_path"]
+__all__ = ["GROUP"]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from service.domain.access import Role, UserSecret, normalize_email
+from service.domain.access import LINK_PATH, Role, normalize_email
 from service.operations import access
 from service.web.pages.shell import Notice, Page, Redirect, View, Visit, home_path, safe_path
-
-LINK_PATH: Final = "/sign-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +89,6 @@ async def show_session(visit: Visit) -> View | Redirect:
 async def show_restored(visit: Visit) -> View | Redirect:
     """After a sign-in in another tab: the first one goes on where it was."""
     return View("account/restored.html", None, visit.t("sign_in.restored.title"))
-
-
-def link_path(secret: UserSecret) -> str:
-    """The address of a one-time link. The access log has paths without their query, so it never has the secret."""
-    return f"{LINK_PATH}?key={secret.text}"
 
 
 def _form(visit: Visit, form: SignInForm, *, status: int = 200) -> View:

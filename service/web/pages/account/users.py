@@ -11,7 +11,6 @@ from service.errors import NotFound
 from service.operations import access
 from service.sentence import Sentence
 from service.web.pages.account.reach import ShopChoice, list_shop_choices, read_role, read_shops, shops_text
-from service.web.pages.account.sign_in import link_path
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, Section, View, Visit
 
 
@@ -72,7 +71,7 @@ async def add_user(visit: Visit) -> View | Redirect:
     secret = await access.add_user(
         visit.context, form.name, form.email, form.role, shops=form.shops, by=visit.by
     )
-    return await _list(visit, link=f"{visit.url}{link_path(secret)}", link_name=form.name)
+    return await _list(visit, link=f"{visit.url}{secret.link_path}", link_name=form.name)
 
 
 async def show_user(visit: Visit) -> View | Redirect:
@@ -98,7 +97,7 @@ async def create_link(visit: Visit) -> View | Redirect:
     """A one-time link for somebody who forgot the password."""
     user = await _user(visit)
     secret = await access.create_link(visit.context, user.name, by=visit.by)
-    return await _list(visit, link=f"{visit.url}{link_path(secret)}", link_name=user.name)
+    return await _list(visit, link=f"{visit.url}{secret.link_path}", link_name=user.name)
 
 
 async def remove_user(visit: Visit) -> View | Redirect:

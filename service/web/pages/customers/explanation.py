@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from service.context import Context
-from service.domain.customers import CustomerId, OrgId, fold
+from service.domain.customers import CustomerId, OrgId, fold, mask_email, mask_name, mask_phone
 from service.domain.documents import validate_rules
 from service.domain.engine import build_facts, fact_value
 from service.domain.explain import (
@@ -45,7 +45,6 @@ from service.operations import (
 )
 from service.store import working_copies
 from service.store.history import LedgerRow
-from service.web.pages.customers.masking import mask_email, mask_name, mask_phone
 
 MAX_DELIVERIES: Final = 10
 PRIVATE_FIELDS: Final = frozenset({"birthday", "age", "ward", "district"})  # from marketers on

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from service.domain.access import Role
-from service.domain.customers import CustomerId, parse_customer_id
+from service.domain.customers import CustomerId, mask_email, mask_name, mask_phone, parse_customer_id
 from service.errors import MalformedData
 from service.operations import search
 from service.store.history import LedgerRow, ledger
 from service.store.shops import Shop
-from service.web.pages.customers.masking import mask_email, mask_name, mask_phone
 from service.web.pages.shell import Crumb, Page, Redirect, Section, View, Visit
 
 MAX_TEXT: Final = 100

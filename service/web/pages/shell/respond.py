@@ -107,7 +107,7 @@ class Responder:
             visit = replace(visit, visitor=await find_visitor(self.context, request))
         except RedisError as error:
             return await self._show_error(to_problem(error), visit, request)
-        response = await self._show_error(Problem(404, ""), visit, request)
+        response = await self._show_error(Problem("not-found", ""), visit, request)
         response.headers.update(HEADERS)  # the middleware is that of single routes
         return response
 
@@ -258,10 +258,14 @@ async def _form(request: Request) -> FormData:
     if request.method != "POST":
         return FormData()
     if int(request.headers.get("content-length") or MAX_FORM_BYTES + 1) > MAX_FORM_BYTES:
-        raise Problem(413, Sentence("the form is larger than 1 MiB, or does not say how large it is"))
+        raise Problem(
+            "body-too-large", Sentence("the form is larger than 1 MiB, or does not say how large it is")
+        )
     try:
         return await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FORM_BYTES)
     except HTTPException as exc:
-        raise Problem(400, Sentence("the form is wrong: {why}", why=exc.detail)) from exc
+        raise Problem("invalid-body", Sentence("the form is wrong: {why}", why=exc.detail)) from exc
     except ClientDisconnect as exc:
-        raise Problem(503, Sentence("the connection was closed before the form was complete")) from exc
+        raise Problem(
+            "incomplete-body", Sentence("the connection was closed before the form was complete")
+        ) from exc

@@ -12,7 +12,7 @@ import pytest
 from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import AuditRow, audit_log
 from service.store.shops import save_first_look
-from service.web.ops.requests import Endpoint
+from service.web.ops.contract import Endpoint
 from service.web.ops.routes import ENDPOINTS
 from tests.support.shop import ORG
 from tests.web.ops.conftest import API, HIGH, LOW, get, post, store_dead_letter
@@ -72,6 +72,15 @@ async def token(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
 
+async def draft(ops: httpx2.AsyncClient, _: RedisClient) -> None:
+    await ops.put(f"{API}/rules/draft", json={"rules": LOW}, headers={"If-Match": "*"})
+
+
+async def user(ops: httpx2.AsyncClient, _: RedisClient) -> None:
+    for name, role in (("lan", "owner"), ("bao-cao", "viewer")):
+        await ops.post("/ops/v1/users", json={"name": name, "email": f"{name}@example.com", "role": role})
+
+
 async def endpoint(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post(f"{API}/endpoints", json={"url": "https://example.com/hook"})
 
@@ -79,6 +88,17 @@ async def endpoint(ops: httpx2.AsyncClient, _: RedisClient) -> None:
 # endpoint -> what it needs, its body, the action of its entry. A new endpoint that changes something needs a row here,
 # and one that shows personal data of a customer.
 CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
+    "register_shop": (
+        nothing,
+        {"org": "1000000077", "token": "t" * 32, "name": "Hoa", "api_url": "https://apis.haravan.com/com"},
+        "add_shop",
+    ),
+    "replace_shop_token": (nothing, {"token": "Hoa" * 9}, "shop_token"),
+    "replace_shop_secret": (nothing, {"secret": "Hoa" * 9}, "shop_secret"),
+    "subscribe_shop": (nothing, None, "subscribe"),
+    "unsubscribe_shop": (nothing, None, "unsubscribe"),
+    "start_backfill": (nothing, None, "backfill"),
+    "start_reconcile": (nothing, {"since": "2025-11-24T08:00:00+07:00"}, "reconcile"),
     "pause": (nothing, {"reason": "Chị Hoa báo lỗi"}, "pause"),
     "resume": (nothing, None, "resume"),
     "enable_shadow": (nothing, None, "shadow"),
@@ -89,6 +109,8 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "reschedule_rules": (scheduled, {"at": LATER}, "reschedule"),
     "publish_scheduled_rules": (scheduled, {"approve": True}, "publish"),
     "unschedule_rules": (scheduled, None, "unschedule"),
+    "replace_draft": (nothing, {"rules": LOW}, "replace_draft"),
+    "discard_draft": (draft, None, "discard_draft"),
     "retry_dead_letters": (dead_letter, {}, "retry_dead_letters"),
     "drop_dead_letters": (dead_letter, {"reason": "khách thử"}, "drop_dead_letters"),
     "create_replay": (nothing, {"customers": [7], "reason": "Chị Hoa báo lỗi"}, "replay"),
@@ -110,14 +132,19 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "replay_events": (endpoint, {"since": "2025-11-24T08:00:00+07:00"}, "replay_events"),
     "retry_events": (endpoint, None, "retry_events"),
     "delete_endpoint": (endpoint, None, "remove_endpoint"),
+    "add_page_user": (nothing, {"name": "lan", "email": "Hoa@example.com", "role": "owner"}, "add_user"),
+    "change_page_user": (user, {"role": "marketer"}, "change_user"),
+    "remove_page_user": (user, None, "remove_user"),
+    "create_sign_in_link": (user, None, "sign_in_link"),
+    "rotate_all_keys": (nothing, {}, "rotate_keys"),
+    "delete_shop": (nothing, None, "remove_shop"),
     "create_token": (nothing, {"name": "bao-cao", "role": "viewer"}, "add_token"),
     "delete_token": (token, None, "revoke_token"),
 }
 
 
-READS = {endpoint.name for endpoint in ENDPOINTS if endpoint.method == "GET"} - CHANGES.keys() | {
-    "preview_rules"
-}
+READS = {endpoint.name for endpoint in ENDPOINTS if not endpoint.is_change} - CHANGES.keys()
+READ_BODIES = {"preview_rules": {"rules": LOW}, "search_customers": {"text": "Hoa"}}
 
 
 async def entries(redis: RedisClient) -> list[AuditRow]:
@@ -128,8 +155,10 @@ async def entries(redis: RedisClient) -> list[AuditRow]:
 async def send(
     ops: httpx2.AsyncClient, endpoint: Endpoint, body: dict[str, Any] | None, *, run: str = "R1"
 ) -> httpx2.Response:
-    path = endpoint.path.format(org=ORG, customer="7", run=run, token="bao-cao", endpoint="E1")
-    return await ops.request(endpoint.method, path, json=body)
+    path = endpoint.path.format(
+        org=ORG, customer="7", run=run, token="bao-cao", user="bao-cao", endpoint="E1"
+    )
+    return await ops.request(endpoint.method, path, json=body, headers={"If-Match": "*"})
 
 
 def test_every_endpoint_changes_something_or_only_reads() -> None:
@@ -138,7 +167,7 @@ def test_every_endpoint_changes_something_or_only_reads() -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-async def test_a_change_leaves_one_entry(
+async def test_a_change_leaves_one_entry_and_a_repeated_one_none(
     rules_ops: httpx2.AsyncClient, redis: RedisClient, name: str
 ) -> None:
     prepare, body, action = CHANGES[name]
@@ -146,6 +175,7 @@ async def test_a_change_leaves_one_entry(
     before = await entries(redis)
 
     latest = (await redis.get(keys.shop(ORG, "run_seq")) or b"1").decode()
+    rules_ops.headers["Idempotency-Key"] = "k1"
     answer = await send(rules_ops, BY_NAME[name], body, run=f"R{latest}")
 
     assert answer.status_code == 200, answer.text
@@ -153,6 +183,12 @@ async def test_a_change_leaves_one_entry(
     assert [(entry.action, entry.by, entry.kind) for entry in added] == [(action, "an", "environment")]
     assert added[0].summary
     assert "Hoa" not in added[0].summary  # free text may be about a person
+    if BY_NAME[name].is_change:
+        after = await entries(redis)
+        again = await send(rules_ops, BY_NAME[name], body, run=f"R{latest}")
+        assert (again.status_code, again.content) == (200, answer.content)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert await entries(redis) == after
 
 
 DRY: dict[str, dict[str, Any]] = {
@@ -161,6 +197,8 @@ DRY: dict[str, dict[str, Any]] = {
     "adopt_tag": {"tag": "VIP"},
     "publish_scheduled_rules": {},
     "exclude_customer": {"rule": "vip"},
+    "retry_dead_letters": {},
+    "drop_dead_letters": {"reason": "thử"},
 }
 
 
@@ -181,7 +219,7 @@ async def test_what_only_reads_leaves_none(rules_ops: httpx2.AsyncClient, redis:
     before = await entries(redis)
 
     for name in sorted(READS):
-        await send(rules_ops, BY_NAME[name], {"rules": LOW} if name == "preview_rules" else None)
+        await send(rules_ops, BY_NAME[name], READ_BODIES.get(name))
 
     assert await entries(redis) == before
 
@@ -191,11 +229,11 @@ async def test_the_log_is_read_page_by_page(rules_ops: httpx2.AsyncClient) -> No
         await rules_ops.post(f"{API}/resume")
 
     first = await get(rules_ops, "audit", limit="3")
-    second = await get(rules_ops, "audit", limit="3", before=str(first["before"]))
+    second = await get(rules_ops, "audit", limit="3", cursor=first["next"])
 
     assert [entry["number"] for entry in first["entries"]] == [4, 3, 2]
     assert [(entry["number"], entry["action"]) for entry in second["entries"]] == [(1, "publish")]
-    assert second["before"] is None
+    assert second["next"] is None
 
 
 async def test_the_log_of_the_service_has_tokens(ops: httpx2.AsyncClient, redis: RedisClient) -> None:

@@ -25,7 +25,7 @@ async def test_an_endpoint_is_added_changed_listed_and_deleted(ops: httpx2.Async
     assert (changed["endpoints"][0]["url"], changed["endpoints"][0]["disabled"]) == (f"{URL}/2", "by_hand")
     assert enabled["endpoints"][0]["disabled"] == ""
     assert "secret" not in listed.text
-    assert deleted.json() == {"endpoints": []}
+    assert deleted.json() == {"endpoints": [], "next": None}
 
 
 async def test_a_new_secret_is_shown_once(ops: httpx2.AsyncClient) -> None:
@@ -64,4 +64,4 @@ async def test_what_was_rejected_is_listed_and_sent_again(
 
     assert [(each["entry"], each["cause"]) for each in listed] == [("17-0", "HTTP 400")]
     assert retried.json() == {"retried": 1}
-    assert (await ops.get(f"{API}/endpoints/E1/rejected")).json() == {"events": []}
+    assert (await ops.get(f"{API}/endpoints/E1/rejected")).json() == {"events": [], "next": None}

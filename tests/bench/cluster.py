@@ -372,7 +372,7 @@ async def _measure_outages(
     cluster: ValkeyCluster, port: int, orgs: Sequence[OrgId], rounds: int
 ) -> dict[str, list[Outage]]:
     url = f"http://127.0.0.1:{port}/webhooks/haravan"
-    posters = [Poster(url, org=org, connections=2, pause_s=0.01) for org in orgs]
+    posters = [Poster(url, org=org, per_s=100) for org in orgs]
     posting = [asyncio.create_task(poster.run()) for poster in posters]
     outages = Outages(cluster, posters, slot_of(keys.shop(orgs[0]).encode()))
     measured: dict[str, list[Outage]] = {name: [] for name in MISHAPS}

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 import typer.main
 
-from deploy.cli.app import app
+from deploy.cli.app import build_app
 from service.web.ops.routes import ENDPOINTS
 from service.web.problems import PROBLEM_TYPES
 from tests.deploy.docs.parity import NOT_IN_API, OPERATIONS
@@ -38,7 +38,7 @@ def test_the_reference_has_what_one_looks_for() -> None:
 
 
 def test_every_command_is_an_operation_of_the_api_or_says_why_not() -> None:
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(build_app())
 
     assert OPERATIONS.keys() | NOT_IN_API.keys() == {
         " ".join(path[1:]) for path, _ in list_commands(root, ("tagger",))

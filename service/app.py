@@ -26,6 +26,7 @@ from service.settings import Settings
 from service.store.client import RedisClient, StoreMonitor, connect, keys
 from service.store.encryption import KeyRing
 from service.store.history import trim_unknown_shop
+from service.store.move import follow
 from service.store.queue import Quota
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
@@ -82,7 +83,13 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
         seed=partial(seed_or_log, settings, shops, Versions(redis)),
         reload=cache.reload if is_receiver else _nothing,
     )
-    monitor = StoreMonitor(redis, settings.durability, on_change=recovery, on_unfit=unfit_alert(alerts))
+    monitor = StoreMonitor(
+        redis,
+        settings.durability,
+        on_change=recovery,
+        on_unfit=unfit_alert(alerts),
+        follow=partial(follow, redis, shops.keyring),
+    )
     metrics = WebhookMetrics()
     webhooks = console = _Part()
     if is_receiver:

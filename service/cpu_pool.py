@@ -15,10 +15,12 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import structlog
+from redis.exceptions import RedisError
 
 from service.context import Context
 from service.errors import EvaluationDied, Overloaded
@@ -27,6 +29,7 @@ from service.sentence import Sentence
 from service.settings import Settings
 from service.store.client import connect
 from service.store.encryption import KeyRing
+from service.store.move import follow
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 
@@ -188,6 +191,8 @@ def _exit_with_parent() -> None:
 def _call(function: Callable[..., Awaitable[T]], args: Any, kwargs: Any, bound: dict[str, Any]) -> T:
     async def call(context: Context) -> T:
         with structlog.contextvars.bound_contextvars(**bound):
+            with suppress(RedisError, OSError):  # not every function needs the store
+                await follow(context.redis, context.shops.keyring, wait_s=0)
             return await function(context, *args, **kwargs)
 
     assert _process.runner is not None and _process.context is not None  # noqa: S101, PT018  # _initialize ran

@@ -39,6 +39,7 @@ from service.store.client import (
 )
 from service.store.encryption import KeyRing
 from service.store.jobs import Counters, turns
+from service.store.move import follow
 from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, Liveness, RateLimiter
 from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops import ShopRepository
@@ -176,6 +177,7 @@ class WorkerProcess:
                     redis, shops, alerts, seed=partial(seed_or_log, settings, shops, context.versions)
                 ),
                 on_unfit=unfit_alert(alerts),
+                follow=partial(follow, redis, shops.keyring),
             )
             with suppress(TimeoutError, RedisError, OSError, StoreUnfit):
                 async with asyncio.timeout(FIRST_CHECK_TIMEOUT_S):

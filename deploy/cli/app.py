@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "backup": (INSPECT_AND_REPAIR, ""),
     "restore": (INSPECT_AND_REPAIR, "backup"),
     "migrate": (INSPECT_AND_REPAIR, ""),
+    "store": (INSPECT_AND_REPAIR, ""),
 }
 
 

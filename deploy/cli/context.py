@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from service.domain import customers
     from service.settings import Settings
     from service.store.client import RedisClient
+    from service.store.encryption import KeyRing
     from service.store.rules import Versions
     from service.store.shops import Shop, ShopRepository
     from workers.haravan import Call, Dialect, Haravan, WaitingPermits
@@ -140,10 +141,9 @@ async def open_context(*, any_layout: bool = False) -> AsyncIterator[CliContext]
     settings = replace(settings, redis_url=local_url) if local_url else settings
     redis = connect(settings.redis_url, queue_url=settings.queue_url)
     try:
-        await _check_store(redis, any_layout=any_layout)
-        yield CliContext(
-            settings, redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis)
-        )
+        keyring = KeyRing(settings.secret_keys)
+        await _check_store(redis, keyring, any_layout=any_layout)
+        yield CliContext(settings, redis, ShopRepository(redis, keyring), Versions(redis))
     finally:
         await redis.aclose()
 
@@ -168,6 +168,18 @@ async def open_api(cli: CliContext, shop: Shop) -> AsyncIterator[ShopApi]:
         yield ShopApi(cli, shop, Haravan.for_shop(shop, session), permits)
 
 
+OTHER_STORE: Final = {
+    "layout_newer": Sentence(
+        "the data has the layout of a newer version of this program: Use the newer version"
+    ),
+    "layout_older": Sentence(
+        "the data has the layout of an earlier version: make a backup, and run: tagger migrate"
+    ),
+    "moved": Sentence("the data is being moved to another store: wait, or see tagger store move --help"),
+    "arriving": Sentence(
+        "a move of the data to this store is not complete: wait, or see tagger store move --help"
+    ),
+}
 NOTHING_STORED: Final = Sentence("nothing was stored")
 
 
@@ -251,22 +263,22 @@ def _log_only_warnings() -> None:
     )
 
 
-async def _check_store(redis: RedisClient, *, any_layout: bool) -> None:
+async def _check_store(redis: RedisClient, keyring: KeyRing, *, any_layout: bool) -> None:
     from redis.exceptions import RedisError
 
     from service.errors import Refused, StoreUnavailable
     from service.store.client import evaluate_layout, load_layout
 
     try:
-        problems = evaluate_layout(await load_layout(redis))
+        layout = await load_layout(redis)
+        if layout.has_left:
+            from service.store.move import follow
+
+            if await follow(redis, keyring, wait_s=0):
+                layout = await load_layout(redis)
+        problems = evaluate_layout(layout)
         if problems and not any_layout:
-            raise Refused(
-                Sentence("the data has the layout of a newer version of this program: Use the newer version")
-                if problems[0].name == "layout_newer"
-                else Sentence(
-                    "the data has the layout of an earlier version: make a backup, and run: tagger migrate"
-                )
-            )
+            raise Refused(OTHER_STORE[problems[0].name])
     except (RedisError, OSError) as exc:
         raise StoreUnavailable(
             Sentence(

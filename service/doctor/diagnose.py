@@ -20,12 +20,12 @@ from service.domain.preview import count_values, lint_missing, lint_values
 from service.errors import MalformedData, NotFound
 from service.publishing import load_customers
 from service.store.backup import BackupStatus, status
-from service.store.client import check_server, load_rewrite_state
 from service.store.history import load_webhook_report, store_changes
 from service.store.jobs import last_heartbeat_ms
 from service.store.servers import is_temporary
 from service.store.shop_facts import ShopFacts, load_shop_facts
 from service.store.shops import Shop
+from service.store.topology import load_rewrite_state, load_status
 
 
 async def diagnose(context: Context, words: Translator, *, deep: bool = False) -> Report:
@@ -80,7 +80,7 @@ async def _diagnose_service(
         if "valkey_version" in info
         else f"Redis {info.get('redis_version', '?')}",
         memory=str(info.get("used_memory_human", "?")),
-        checks=tuple(await check_server(redis, context.settings.durability)),
+        checks=(await load_status(redis, context.settings.durability)).checks,
         rewrite=await load_rewrite_state(redis),
         heartbeat_ms=await last_heartbeat_ms(redis),
         webhooks=await load_webhook_report(redis, orgs),

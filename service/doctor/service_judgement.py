@@ -9,8 +9,9 @@ from typing import Final
 from service.doctor.findings import Severity, Writer
 from service.settings import Settings
 from service.store.backup import BackupStatus
-from service.store.client import RewriteState, ServerCheck
+from service.store.client import ServerCheck
 from service.store.history import StoreLoss, Tally, WebhookReport
+from service.store.topology import URGENT_CHECKS, RewriteState
 
 MAX_HEARTBEAT_AGE_S: Final = 60
 MAX_SKEW_S: Final = 30
@@ -24,6 +25,7 @@ MAX_BACKUP_AGE_MS: Final = 7 * 24 * HOUR_MS  # without a schedule
 STORE_KEYS: Final[Mapping[str, str]] = {
     name: f"store_{name}"
     for name in (
+        "arriving",
         "cluster_node",
         "config_hidden",
         "cuts_torn_log",
@@ -31,18 +33,24 @@ STORE_KEYS: Final[Mapping[str, str]] = {
         "full_coverage_required",
         "layout_newer",
         "layout_older",
+        "moved",
         "nearly_full",
         "no_append_only_file",
         "no_fsync_on_rewrite",
         "no_replica",
         "not_durable",
         "replica",
+        "replica_away",
+        "replica_behind",
         "server_away",
         "slow_failover",
+        "uncovered_slots",
         "writes_without_replica",
     )
 }
-CRITICAL_CHECKS: Final = frozenset(["nearly_full", "no_replica", "server_away"])  # webhooks are answered 503
+CRITICAL_CHECKS: Final = (
+    URGENT_CHECKS  # webhooks are answered 503, or a second failure would have that effect
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +91,11 @@ def _judge_store(facts: ServiceFacts, writer: Writer) -> None:
         servers = ", ".join(check.server for check in alike)
         severity = Severity.CRITICAL if is_critical else Severity.WARNING
         writer.add(severity, STORE_KEYS[name], servers=servers)
-    if facts.rewrite.is_pending and facts.rewrite.refused:
-        writer.warn("store_erasure_pending")
+    rewrite = facts.rewrite
+    if rewrite.refused:
+        writer.warn("store_erasure_pending", servers=", ".join(rewrite.refused))
+    if rewrite.away and facts.now_ms - rewrite.erased_ms > RECENT_MS:
+        writer.alarm("store_erasure_unreachable", servers=", ".join(rewrite.away))
     skew_s = round(abs(facts.skew_s))
     if skew_s > MAX_SKEW_S:
         severity = Severity.CRITICAL if skew_s > CRITICAL_SKEW_S else Severity.WARNING

@@ -26,7 +26,9 @@ from service.store.client import (
     require_durable,
     server_time_ms,
 )
+from service.store.encryption import KeyRing
 from service.store.jobs import last_heartbeat_ms
+from service.store.move import follow
 from service.web.metrics import Metrics
 
 CHECK_INTERVAL_S: Final = 1.0
@@ -43,6 +45,7 @@ async def check_store(settings: Settings) -> None:
     redis = connect(settings.redis_url)
     try:
         async with asyncio.timeout(FIRST_CHECK_TIMEOUT_S):
+            await follow(redis, KeyRing(settings.secret_keys))
             require_durable(await check_server(redis, settings.durability))
     except (RedisError, OSError):  # a timeout is an OSError
         pass

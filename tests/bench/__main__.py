@@ -33,6 +33,7 @@ BENCHES: Final = {
     "memory": "memory at rest and over a million events",
     "drain": "round trips and CPU of a drain with one tag write",
     "ledger": "what an entry of the ledger costs the store",
+    "moving": "the pause of a move of 10,000 customers to a cluster and back, under load",
     "growth": "what an event costs as marks, customers and shops grow",
 }
 

@@ -24,6 +24,7 @@ EVERYTHING: Final[dict[str, Any]] = {
     "worker": {"keda": {"enabled": True}},
     "backup": {"enabled": True, "schedule": "0 3 * * *"},
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}},
+    "queue": {"enabled": True},
     "podAnnotations": {"a": "b"},
     "nodeSelector": {"a": "b"},
     "tolerations": [{"key": "a", "operator": "Exists"}],
@@ -34,7 +35,15 @@ OUTSIDE_STORE: Final[dict[str, Any]] = {
         "extraEgress": [{"to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}], "ports": [{"port": 6379}]}]
     },
 }
-VALUES: Final = {"defaults": {}, "everything": EVERYTHING, "outside store": OUTSIDE_STORE}
+SENTINEL: Final = yaml.safe_load((CHART / "values-sentinel.yaml").read_text(encoding="utf-8"))
+CLUSTER: Final = yaml.safe_load((CHART / "values-cluster.yaml").read_text(encoding="utf-8"))
+VALUES: Final = {
+    "defaults": {},
+    "everything": EVERYTHING,
+    "outside store": OUTSIDE_STORE,
+    "sentinel": SENTINEL,
+    "cluster": CLUSTER,
+}
 
 
 def render(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -166,3 +175,15 @@ def test_what_is_scaled_has_no_number_of_its_own() -> None:
     assert "replicas" not in find(manifests, "Deployment", "tagger-web")["spec"]
     assert "replicas" not in find(manifests, "Deployment", "tagger-worker")["spec"]
     assert find(manifests, "Deployment", "tagger-console")["spec"]["replicas"] == 1
+
+
+@pytest.mark.parametrize("values", [SENTINEL, CLUSTER], ids=["sentinel", "cluster"])
+def test_with_several_servers_the_wake_ups_have_a_redis_of_their_own(values: dict[str, Any]) -> None:
+    manifests = render(values)
+    [container] = find(manifests, "Deployment", "tagger-worker")["spec"]["template"]["spec"]["containers"]
+    environment = {item["name"]: item.get("value") for item in container["env"]}
+
+    assert "REDIS_URL" not in environment  # the Secret has it
+    assert environment["QUEUE_URL"] == "redis://:$(STORE_PASSWORD)@tagger-queue:6379/0"
+    assert find(manifests, "NetworkPolicy", "tagger-queue")
+    assert not [item for item in manifests if item["kind"] == "StatefulSet"]

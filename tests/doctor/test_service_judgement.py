@@ -12,9 +12,10 @@ from service.doctor.service_judgement import CRITICAL_CHECKS, STORE_KEYS, Servic
 from service.locales import translator_for
 from service.settings import Settings
 from service.store.backup import BackupStatus
-from service.store.client import RewriteState, ServerCheck
+from service.store.client import ServerCheck
 from service.store.history import StoreLoss, Tally, WebhookReport
 from service.store.history.store_changes import LossKind
+from service.store.topology import RewriteState
 
 NOW_MS: Final = 1_795_150_800_000
 HEALTHY: Final = ServiceFacts(
@@ -23,7 +24,7 @@ HEALTHY: Final = ServiceFacts(
     server="Valkey 8.1.8",
     memory="2M",
     checks=(),
-    rewrite=RewriteState(0, 0),
+    rewrite=RewriteState(0),
     heartbeat_ms=NOW_MS - 5_000,
     webhooks=WebhookReport((), {}),
     shops=1,
@@ -80,10 +81,18 @@ def test_a_loss_of_data_is_found_for_a_week(kind: LossKind, age_ms: int, severit
 
 
 def test_erased_data_that_stays_on_the_disk_is_found() -> None:
-    pending = RewriteState(erased_ms=5, rewritten_ms=0, refused="unknown command")
+    waiting = RewriteState(NOW_MS - 5, ("10.0.0.1:6379",))
+    pending = replace(waiting, refused=waiting.waiting)
 
     assert severities(replace(HEALTHY, rewrite=pending)) == {"store_erasure_pending": "warning"}
-    assert severities(replace(HEALTHY, rewrite=replace(pending, refused=""))) == {}
+    assert severities(replace(HEALTHY, rewrite=waiting)) == {}
+
+
+def test_a_server_that_was_not_reached_for_a_day_keeps_erased_data() -> None:
+    away = RewriteState(NOW_MS - 25 * 3_600_000, ("10.0.0.1:6379",), away=("10.0.0.1:6379",))
+
+    assert severities(replace(HEALTHY, rewrite=away)) == {"store_erasure_unreachable": "critical"}
+    assert severities(replace(HEALTHY, rewrite=replace(away, erased_ms=NOW_MS - 5))) == {}
 
 
 def test_a_service_without_shops_is_not_set_up_and_has_nothing_to_back_up() -> None:

@@ -14,8 +14,9 @@ import structlog
 
 from service.context import Context
 from service.operations import erase_personal_data, export_personal_data
-from service.store.client import RedisClient, connect, keys, rewrite_after_erasure
+from service.store.client import RedisClient, connect, keys
 from service.store.queue import dead_letters
+from service.store.topology import rewrite_after_erasure
 from tests.deploy.cli.environment import run_in_process
 from tests.support import canaries
 from tests.support.actors import LAN

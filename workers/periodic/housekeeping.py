@@ -9,10 +9,11 @@ import structlog
 from service.context import Context
 from service.domain.customers import OrgId
 from service.errors import TaggerError
-from service.store.client import SERVICE, keys, rewrite_after_erasure
+from service.store.client import SERVICE, keys
 from service.store.customers import kept_fields, snapshots
 from service.store.history import apply_retention, deliveries
 from service.store.queue import dead_letters, dirty
+from service.store.topology import rewrite_after_erasure
 
 
 @dataclass(frozen=True, slots=True)

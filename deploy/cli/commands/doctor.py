@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OTHER_LAYOUT: Final = frozenset(["store_layout_newer", "store_layout_older"])
+OTHER_LAYOUT: Final = frozenset(["store_layout_newer", "store_layout_older", "store_moved", "store_arriving"])
 SIGNS: Final = {"ok": ("✔", "green"), "warning": ("!", "yellow"), "critical": ("✘", "bold red")}
 
 

@@ -39,10 +39,14 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase everything that is stored of a customer. Nothing changes in Haravan."""
-    from service.operations import erase_personal_data
+    """Erase everything that is stored of a customer. Nothing changes in Haravan.
 
-    async def work() -> Erasure:
+    Exits with 1 if a server of the store, such as a replica, does not answer: its files still have the data.
+    """
+    from service.operations import erase_personal_data
+    from service.store.topology import load_rewrite_state
+
+    async def work() -> tuple[Erasure, tuple[str, ...]]:
         async with open_context() as cli:
             shop = await cli.shops.describe(org)
             print_note(
@@ -55,14 +59,21 @@ def erase(
             if not yes and typer.prompt(question, err=True) != str(customer):
                 print_sentence("Nothing was erased.")
                 raise typer.Exit(1)
-            return await erase_personal_data(cli.context, shop, customer, by=current_actor())
+            erasure = await erase_personal_data(cli.context, shop, customer, by=current_actor())
+            return erasure, (await load_rewrite_state(cli.redis)).away
 
-    erasure = run(work())
+    erasure, unreached = run(work())
     if as_json:
         import msgspec
 
-        print_json(msgspec.to_builtins(erasure))
-        return
+        print_json({**msgspec.to_builtins(erasure), "unreached_servers": unreached})
+    else:
+        _print_erasure(erasure, unreached)
+    if unreached:
+        raise typer.Exit(1)
+
+
+def _print_erasure(erasure: Erasure, unreached: tuple[str, ...]) -> None:
     if not erasure.known and not erasure.ledger and not erasure.deliveries:
         print_sentence("Nothing was stored of customer {customer}.", customer=erasure.customer)
     else:
@@ -79,4 +90,10 @@ def erase(
             "Delivery records that are shared with other customers, and name the id until they expire (RETENTION_DAYS): "
             "{records}. They have no personal data.",
             records=erasure.remaining_deliveries,
+        )
+    if unreached:
+        print_sentence(
+            "These servers do not answer, and their files still have the data: {servers}. They are rewritten when they are "
+            "back. If one has left for good, delete its files.",
+            servers=", ".join(unreached),
         )

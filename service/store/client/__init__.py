@@ -3,12 +3,6 @@
 Every other room of the store builds on it."""
 
 from service.store.client import keys
-from service.store.client.aof_rewrite import (
-    RewriteState,
-    load_rewrite_state,
-    queue_erased,
-    rewrite_after_erasure,
-)
 from service.store.client.clock import handle_clock_step_back, server_time_ms
 from service.store.client.connection import RedisClient, Store, connect
 from service.store.client.durability import (
@@ -16,12 +10,18 @@ from service.store.client.durability import (
     Durability,
     Layout,
     ServerCheck,
+    away,
     check_server,
+    evaluate_config,
     evaluate_layout,
+    evaluate_server,
     load_layout,
     load_memory_used,
+    load_server,
+    memory_used,
     require_durable,
 )
+from service.store.client.erasures import load_erased_ms, queue_erased
 from service.store.client.keys import SERVICE
 from service.store.client.monitor import StoreChange, StoreMonitor, StoreUnfit
 from service.store.client.queue_pool import (
@@ -44,28 +44,31 @@ __all__ = [
     "Durability",
     "Layout",
     "RedisClient",
-    "RewriteState",
     "ServerCheck",
     "Store",
     "StoreChange",
     "StoreMonitor",
     "StoreUnfit",
+    "away",
     "batched",
     "check_server",
     "connect",
     "connect_queue",
     "deserialize",
+    "evaluate_config",
     "evaluate_layout",
+    "evaluate_server",
     "handle_clock_step_back",
     "keys",
+    "load_erased_ms",
     "load_layout",
     "load_memory_used",
     "load_partitions",
-    "load_rewrite_state",
     "load_script",
+    "load_server",
+    "memory_used",
     "queue_erased",
     "require_durable",
-    "rewrite_after_erasure",
     "scan_hash",
     "script_text",
     "serialize",

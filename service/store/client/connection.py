@@ -68,6 +68,11 @@ class Store(StoreClient):
         answers = await asyncio.gather(*(_answers(server) for server in servers))
         return [server.endpoint for server, answer in zip(servers, answers, strict=True) if not answer]
 
+    async def follow(self, url: str) -> None:
+        """Use the store at this address, which has the data now. arq's Redis stays where it is. Raises ValueError."""
+        await self.router.follow(**_router_arguments(url))
+        self._is_cluster = self.router.is_cluster
+
     async def aclose(self) -> None:
         """Close all connections."""
         await super().aclose()
@@ -98,16 +103,25 @@ def connect(
     are repeated for `patience_s`, so every script must bear to run twice. arq's Redis is at `queue_url`, by default the
     same server.
     """
+    arguments = _router_arguments(url, timeout_s, connect_timeout_s, patience_s)
+    return Store(Router(**arguments), queue_url or url)
+
+
+def _router_arguments(
+    url: str,
+    timeout_s: float = SOCKET_TIMEOUT_S,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    patience_s: float | None = None,
+) -> dict[str, Any]:
     address = parse_address(url)
     if patience_s is None:
         patience_s = REPEAT_S if address.kind == "single" else FAILOVER_REPEAT_S
-    router = Router(
-        address,
-        options=partial(_options, address, timeout_s, connect_timeout_s),
-        sentinel_options=partial(sentinel_options, address),
-        patience_s=patience_s,
-    )
-    return Store(router, queue_url or url)
+    return {
+        "address": address,
+        "options": partial(_options, address, timeout_s, connect_timeout_s),
+        "sentinel_options": partial(sentinel_options, address),
+        "patience_s": patience_s,
+    }
 
 
 def _options(address: Address, timeout_s: float, connect_timeout_s: float) -> ConnectionOptions:

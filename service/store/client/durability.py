@@ -106,10 +106,12 @@ async def _check_server(redis: RedisClient, durability: Durability, *, is_cluste
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The layout of the data, and the one that a migration is about to reach (0 = no migration)."""
+    """The layout of the data, and the one that a migration is about to reach (0 = no migration); and moves to other stores."""
 
     number: int
     migrating: int
+    has_left: bool = False  # the data is being moved to another store, or was moved
+    is_arriving: bool = False  # a move to this store is not complete
 
 
 async def load_layout(redis: RedisClient) -> Layout:
@@ -122,18 +124,33 @@ async def load_layout(redis: RedisClient) -> Layout:
 
 def queue_layout(pipe: Any, partition: int) -> None:
     """Add the command to a pipeline whose replies `decode_layout` takes. In a cluster each partition has its own."""
-    pipe.hmget(keys.of_partition(partition, "store"), "layout", "migrating")
+    pipe.hmget(keys.of_partition(partition, "store"), "layout", "migrating", "moved_to", "arriving")
 
 
 def decode_layout(replies: Sequence[Sequence[bytes | None]]) -> Layout:
     """The layout from the replies of `queue_layout`. A migration that was interrupted leaves several; the oldest counts."""
-    numbers = [int(number) for number, _ in replies if number is not None] or [keys.LAYOUT]
+    layouts, migrating, moved_to, arriving = zip(*replies, strict=True)
+    numbers = [int(number) for number in layouts if number is not None] or [keys.LAYOUT]
     newest, oldest = max(numbers), min(numbers)
-    return Layout(newest if newest > keys.LAYOUT else oldest, max(int(each or 0) for _, each in replies))
+    return Layout(
+        newest if newest > keys.LAYOUT else oldest,
+        max(int(each or 0) for each in migrating),
+        has_left=any(moved_to),
+        is_arriving=any(arriving),
+    )
 
 
 def evaluate_layout(layout: Layout) -> list[ServerCheck]:
     """Whether this program may work with the data."""
+    if layout.is_arriving:
+        text = "A move of the data to this store is not complete. Wait for its end, or run `tagger store move` again."
+        return [ServerCheck("refused", "arriving", text)]
+    if layout.has_left:
+        text = (
+            "The data of this store is being moved, or was moved to another store. This process follows when the move is "
+            "complete. Then set REDIS_URL to the new store. If the move was interrupted: tagger store move"
+        )
+        return [ServerCheck("refused", "moved", text)]
     if layout.number > keys.LAYOUT:
         text = (
             f"The data has layout {layout.number}: a newer version of this program has migrated it. This version knows "

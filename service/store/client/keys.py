@@ -19,11 +19,12 @@ A key without a lifetime below does not expire.
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
     {p}turn:{work}                string: set while another worker does this periodic work; 0.9 of its interval
     {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last), layout (of
-                                  the data), migrating (the layout that a migration is about to reach)
+                                  the data), migrating (the layout that a migration is about to reach), and the marks of
+                                  a move to another store (move/marks.py)
     {p}store_losses               hash: when the store lost data and what was done (JSON); 7 days
     {p}erased_ms                  number: when data of this partition was last erased, in ms
-    {p}aof_rewrite                hash (first partition of a server): rewritten_ms, refused: its last rewrite of the file
-    {p}aof_rewrite_lock           string (the same): set while a worker waits for a rewrite; 11 min
+    {p0}aof_rewrite               hash: for each server when its last rewrite of the file began, or why there was none
+    {p0}aof_rewrite_lock          string: set while a worker waits for a rewrite; 11 min
     {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret, data_id (random, of
                                   this shop's data: new when a shop is added again or restored)
     {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here

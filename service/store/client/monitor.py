@@ -199,11 +199,17 @@ class _ServerMonitor:
         return seen._replace(store_id=store_id)
 
 
+async def _stay() -> bool:
+    """Follow no move."""
+    return False
+
+
 class StoreMonitor:
     """Checks each server at an interval, and whenever a writer meets one that was not checked.
 
     `on_change` repairs what a change of a server may have broken. Until it returns, that server acknowledges nothing. Its
     errors end the check, and the next check calls it again. `on_unfit` gets the reasons why nothing is acknowledged.
+    `follow` is called when the data is being moved to another store. It returns whether the client uses that store now.
     """
 
     def __init__(
@@ -213,7 +219,9 @@ class StoreMonitor:
         *,
         on_change: Callable[[StoreChange], Awaitable[None]],
         on_unfit: Callable[[str], None] = lambda _: None,
+        follow: Callable[[], Awaitable[bool]] = _stay,
     ) -> None:
+        self._follow = follow
         self._redis = redis
         self._durability = durability
         self._on_change = on_change
@@ -252,7 +260,13 @@ class StoreMonitor:
         """
         async with self._lock:
             self._started_s = time.monotonic()
-            await self._check()
+            try:
+                await self._check()
+            except StoreUnfit:
+                if not (any(finding.name == "moved" for finding in self.findings) and await self._follow()):
+                    raise
+                self._servers.clear()
+                await self._check()
 
     async def admits(self, run_id: str) -> bool:
         """Whether the server with this run id may acknowledge. One that was not checked is checked first."""

@@ -11,6 +11,7 @@ from service.store.servers.address import (
     parse_address,
 )
 from service.store.servers.client import ServerClient, StoreClient
+from service.store.servers.cluster import SLOTS, Member, parse_members
 from service.store.servers.connection import Connection, ConnectionOptions, pack_command
 from service.store.servers.errors import (
     CertificateError,
@@ -27,6 +28,7 @@ from service.store.servers.server import Server
 
 __all__ = [
     "SCHEMES",
+    "SLOTS",
     "Address",
     "CertificateError",
     "CommandsOverflow",
@@ -36,6 +38,7 @@ __all__ = [
     "DiskFailed",
     "Endpoint",
     "Failover",
+    "Member",
     "NoReplicas",
     "PrimaryNotFound",
     "Router",
@@ -47,4 +50,5 @@ __all__ = [
     "is_temporary",
     "pack_command",
     "parse_address",
+    "parse_members",
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.client import NEVER_DECODE
 from redis.commands import AsyncCoreCommands
 
+from service.store.servers.address import Endpoint
 from service.store.servers.pipeline import Executor, Pipeline, pack
 from service.store.servers.router import Router
 from service.store.servers.server import Server
@@ -98,6 +100,15 @@ class StoreClient(Commands):
             ServerClient(server, reply_parsers=self._reply_parsers)
             for server in await self.router.primaries()
         ]
+
+    @asynccontextmanager
+    async def server_at(self, endpoint: Endpoint) -> AsyncIterator[ServerClient]:
+        """A client of one server, which may be a replica. It asks no other."""
+        server = self.router.open_server(endpoint)
+        try:
+            yield ServerClient(server, reply_parsers=self._reply_parsers)
+        finally:
+            await server.close()
 
     async def flushall(self, *_: Any, **__: Any) -> bool:
         """Delete everything on every primary. For tests."""

@@ -29,6 +29,15 @@ class ClusterView(NamedTuple):
     nodes: tuple[Endpoint, ...]  # primaries and replicas
 
 
+class Member(NamedTuple):
+    """One server of a store. `primary` is None if it is one itself."""
+
+    endpoint: Endpoint
+    primary: Endpoint | None = None
+    slots: int = 0  # that it owns, of a cluster
+    is_failed: bool = False  # as the others of the cluster say
+
+
 class ClusterMap:
     """The owner of each slot. It is only as true as the views: a node that was moved away answers MOVED."""
 
@@ -87,6 +96,23 @@ def parse_nodes(text: str, asked: Endpoint) -> ClusterView:
             first, _, last = part.partition("-")
             ranges.append(SlotRange(int(epoch), int(first), int(last or first), endpoint))
     return ClusterView(tuple(ranges), names, tuple(nodes))
+
+
+def parse_members(text: str, asked: Endpoint) -> list[Member]:
+    """Every server of the cluster that the reply to CLUSTER NODES names, also those that are away."""
+    found: dict[str, tuple[Endpoint, list[str]]] = {}
+    for line in text.splitlines():
+        fields = line.split(" ")
+        if len(fields) >= 8 and "handshake" not in fields[2] and "noaddr" not in fields[2]:
+            found[fields[0]] = _parse_location(fields[1], asked)[1], fields
+    members: list[Member] = []
+    for endpoint, fields in found.values():
+        flags, primary = fields[2].split(","), fields[3]
+        ranges = [part.partition("-") for part in fields[8:] if not part.startswith("[")]
+        count = sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
+        owner = found[primary][0] if "slave" in flags and primary in found else None
+        members.append(Member(endpoint, owner, count, "fail" in flags))
+    return members
 
 
 def _parse_location(location: str, asked: Endpoint) -> tuple[Endpoint, Endpoint]:

@@ -85,6 +85,11 @@ class Router:
         self._watching: asyncio.Task[None] | None = None
 
     @property
+    def address(self) -> Address:
+        """The address of the store."""
+        return self._address
+
+    @property
     def is_cluster(self) -> bool:
         """Whether slots may have different owners."""
         return self._address.kind == "cluster"
@@ -127,6 +132,16 @@ class Router:
             await self.look()
         return [self._server(endpoint) for endpoint in self._map.owners()]
 
+    def open_server(self, endpoint: Endpoint) -> Server:
+        """A server that gets no commands of callers, such as a replica. The caller closes it."""
+        return Server(endpoint, self._load_options())
+
+    def sentinels(self) -> list[Server]:
+        """The sentinels of the address."""
+        if self._address.kind != "sentinel":
+            return []
+        return [self._observer(endpoint) for endpoint in self._address.endpoints]
+
     def _server(self, endpoint: Endpoint) -> Server:
         server = self._servers.get(endpoint)
         if server is None:
@@ -134,6 +149,28 @@ class Router:
                 self._options = self._load_options()
             server = self._servers[endpoint] = Server(endpoint, self._options)
         return server
+
+    async def follow(
+        self,
+        address: Address,
+        *,
+        options: Callable[[], ConnectionOptions],
+        sentinel_options: Callable[[], ConnectionOptions],
+        patience_s: float,
+    ) -> None:
+        """Send commands to the servers of another store, which has the data now, and close the connections to the old ones.
+
+        Callers whose command is repeated get the reply of the new store.
+        """
+        if self._looking is not None:
+            await asyncio.wait([self._looking])  # its result belongs to the old store
+        servers = [*self._servers.values(), *self._observers.values()]
+        self._address, self._patience_s = address, patience_s
+        self._load_options, self._load_sentinel_options, self._options = options, sentinel_options, None
+        self._servers, self._observers, self._map, self._looking = {}, {}, ClusterMap(), None
+        self._primary = address.endpoints[0] if address.kind == "single" else None
+        for server in servers:
+            await server.close()
 
     async def close(self) -> None:
         """Close all connections."""

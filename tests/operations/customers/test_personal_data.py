@@ -8,11 +8,12 @@ import pytest
 
 from service.domain.customers.customer import CustomerId
 from service.operations.customers.personal_data import erase_personal_data, export_personal_data
-from service.store.client import RedisClient, keys, load_rewrite_state
+from service.store.client import RedisClient, keys
 from service.store.history import audit_log, ledger
 from service.store.jobs import runs
 from service.store.queue import dirty
 from service.store.shops.model import Shop
+from service.store.topology import load_rewrite_state
 from tests.support.actors import LAN
 from tests.support.store import all_keys
 from tests.workers.stage import ORG, Stage

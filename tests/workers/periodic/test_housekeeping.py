@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from service.domain.customers.customer import CustomerId
-from service.store.client import load_rewrite_state
 from service.store.customers.sealed_snapshots import read_snapshot
 from service.store.queue.erasure import erase_customer
+from service.store.topology import load_rewrite_state
 from tests.workers.stage import ORG, VIP, Stage
 
 BY_EMAIL = """

@@ -30,11 +30,16 @@ env:
   {{- range $name, $value := .root.Values.settings }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
   {{- end }}
-  {{- if .root.Values.store.enabled }}
+  {{- if or .root.Values.store.enabled .root.Values.queue.enabled }}
   # $(STORE_PASSWORD) is replaced by Kubernetes; it comes from the Secret.
   - name: STORE_PASSWORD
     valueFrom: {secretKeyRef: {name: {{ .root.Values.existingSecret }}, key: STORE_PASSWORD}}
+  {{- end }}
+  {{- if .root.Values.store.enabled }}
   - {name: REDIS_URL, value: "redis://:$(STORE_PASSWORD)@{{ .root.Release.Name }}-store:6379/0"}
+  {{- end }}
+  {{- if .root.Values.queue.enabled }}
+  - {name: QUEUE_URL, value: "redis://:$(STORE_PASSWORD)@{{ .root.Release.Name }}-queue:6379/0"}
   {{- end }}
 {{- end }}
 

@@ -49,6 +49,8 @@ Words = Callable[[Given], list[str]]
 
 READS = {
     *("demo", "up", "web", "worker", "sandbox", "doctor", "deliveries", "explain"),
+    "store status",
+    "store move",  # the store would refuse writes afterwards; tests/store/move has its entry
     "migrate",  # as long as there is no migration; tests/store/migrations has one
     *(
         "shops list",

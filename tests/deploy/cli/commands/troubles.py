@@ -288,6 +288,11 @@ async def new_secret_key(stage: Stage) -> None:
     stage.env.setenv("SECRET_KEY", "fedcba9876543210" * 2 + "," + "0123456789abcdef" * 2)
 
 
+def of_store(**fields: str) -> Callable[[Stage], Awaitable[object]]:
+    """The marks of a move to another store."""
+    return lambda stage: stage.redis.hset(keys.STORE, mapping=fields)
+
+
 LATER: Final = 9_999_999_999_999
 TROUBLES: Final = (
     Trouble("alerts_missing", "warning", environ(ALERT_URLS=""), org=None),
@@ -296,6 +301,8 @@ TROUBLES: Final = (
     Trouble("backup_missing", "warning", lambda stage: stage.redis.delete(status.KEY), org=None),
     Trouble("backup_old", "warning", backup_was(days_ago=8, every_h=0), org=None),
     Trouble("store_evicts", "critical", config(maxmemory="1gb", maxmemory_policy="allkeys-lru"), org=None),
+    Trouble("store_moved", "critical", of_store(moved_to="sealed by another key"), org=None),
+    Trouble("store_arriving", "critical", of_store(arriving="a token"), org=None),
     Trouble("store_layout_newer", "critical", layout(keys.LAYOUT + 1), org=None),
     Trouble("store_layout_older", "critical", layout(keys.LAYOUT - 1), org=None),
     Trouble("store_nearly_full", "critical", nearly_full, org=None),

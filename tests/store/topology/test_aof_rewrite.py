@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from service.domain.customers.customer import OrgId
-from service.store.client import RedisClient, aof_rewrite, keys
-from service.store.client.aof_rewrite import load_rewrite_state, queue_erased, rewrite_after_erasure
+from service.store.client import RedisClient, queue_erased
 from service.store.client.connection import connect
+from service.store.topology.aof_rewrite import LOCK, STATE, load_rewrite_state, rewrite_after_erasure
 from tests.support.valkey import valkey
 
 ORG = OrgId("1000000001")
@@ -72,7 +72,7 @@ async def test_a_second_rewrite_waits_for_its_time(durable: RedisClient) -> None
 
 async def test_one_process_rewrites(durable: RedisClient) -> None:
     await erase(durable)
-    await durable.set(keys.of_partition(0, aof_rewrite.LOCK), "1")
+    await durable.set(LOCK, "1")
 
     assert not await rewrite_after_erasure(durable)
 
@@ -85,7 +85,7 @@ async def test_a_server_that_does_not_allow_it_is_remembered_with_its_answer(dur
 
     state = await load_rewrite_state(durable)
     assert state.is_pending
-    assert "bgrewriteaof" in state.refused
+    assert state.refused == state.waiting
 
 
 @pytest.mark.one_server
@@ -93,4 +93,4 @@ async def test_a_server_without_the_file_has_nothing_to_rewrite(redis: RedisClie
     await erase(redis)
 
     assert await rewrite_after_erasure(redis)
-    assert await redis.hget(keys.of_partition(0, "aof_rewrite"), "rewritten_ms")
+    assert await redis.hlen(STATE) == 1

@@ -51,7 +51,7 @@ COVERED_BY: Final = {
     "store/shops/test_repository.py": "store.shops.deletion store.shops.model store.shops.stored_form",
     "test_app.py": "web.access_log",
     "web/ops/activity/test_deliveries.py": "store.queue.dead_letters web.ops.activity.dead_letters web.ops.activity.filters",
-    "workers/periodic/test_haravan_jobs.py": "operations.scans operations.subscription",
+    "workers/periodic/test_haravan_jobs.py": "operations.scans",
     "web/ops/contract/test_idempotency.py": "store.access.answers",
     "web/ops/test_routes.py": "web.ops.intake",
     "operations/test_replay.py": "store.jobs.replays",

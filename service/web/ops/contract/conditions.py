@@ -74,7 +74,7 @@ def check_draft(request: Request, copy: WorkingCopy) -> None:
     if not is_fulfilled(request, etag):
         raise Problem(
             "version-changed",
-            Sentence("{by} changed the draft meanwhile", by=copy.by or "-"),
+            Sentence("the draft has changed since you read it"),
             headers={"ETag": etag},
             members={"live": etag, "expected": list(request.if_match)},
         )

@@ -39,7 +39,7 @@ MINUTES: Final = 8.0
 TOKEN: Final = "metrics-token-0123"
 SCRAPE_S: Final = 5
 RATE_INTERVAL: Final = "30s"  # what Grafana makes of a scrape every five seconds, and of a panel this wide
-OPTIONS: Final = Options(customers=400, pause_s=0.4)
+OPTIONS: Final = Options(customers=400, pause_s=1.2)
 DUPLICATES: Final = 0.1
 
 

@@ -69,6 +69,7 @@ SITUATIONS: Final[dict[str, Sequence[tuple[str, ...]]]] = {
     "shops resume": [("shops", "pause", ORG, "--reason", "Tết")],
     "shops resume ORG --removals": [],
     "shops unfreeze": [("shops", "freeze", ORG, "--from", TODAY, "--to", TODAY)],
+    "subscription status": [("subscription", "add", ORG)],
     "tokens revoke": [("tokens", "add", "bao-cao", "--role", "viewer")],
     "users link": USERS,
     "users remove": USERS,
@@ -174,6 +175,8 @@ async def test_a_command_of_the_runbook_runs(stage: Stage, command: str) -> None
         stdin = TOKEN
     elif name in ASK_FOR_A_CONFIRMATION:
         words.append("--yes")
+    elif name == "rules retract":  # the only customer of this shop is more than the guard allows
+        words += ["--approve", "--yes"]
     elif name == "shops pause" and "--reason" not in words:
         words += ["--reason", "Tết"]
 

@@ -35,11 +35,11 @@ from tests.support.sender import Sender
 
 BOARD: Final = ROOT / "deploy/observability/service.json"
 FILE: Final = ROOT / "deploy/docs/screenshots/dashboard.png"
-MINUTES: Final = 8.0
+MINUTES: Final = 6.0
 TOKEN: Final = "metrics-token-0123"
 SCRAPE_S: Final = 5
 RATE_INTERVAL: Final = "30s"  # what Grafana makes of a scrape every five seconds, and of a panel this wide
-OPTIONS: Final = Options(customers=400, pause_s=0.4)
+OPTIONS: Final = Options(customers=400, pause_s=1.2)
 DUPLICATES: Final = 0.1
 
 

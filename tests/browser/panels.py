@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from itertools import pairwise
 from typing import Any, Final
 
 CELL, GAP, WIDTH = 30, 8, 1_680  # of Grafana's grid, in pixels
@@ -155,8 +156,8 @@ def _chart(
         above = {at: value + below.get(at, 0.0) for at, value in known.items()}
         floors |= above
         drawn.append((line, below, above))
-    scale = MIB if unit == "bytes" else 1
     highest = max(value for _, _, above in drawn for value in above.values())
+    scale = MIB if unit == "bytes" else 60 if unit == "s" and highest >= 60 else 1
     ticks = [tick * scale for tick in _ticks(highest / scale)]
     left = 62.0
 
@@ -171,25 +172,36 @@ def _chart(
         f'<text x="{left - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{format_value(tick, unit)}</text>'
         for tick in ticks
     )
-    times = [span[0] + (span[1] - span[0]) * share for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    marks = [span[0] + (span[1] - span[0]) * share for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
     grid += "".join(
         f'<text x="{x(at):.0f}" y="{height - 4:.0f}" text-anchor="middle">{datetime.fromtimestamp(at):%H:%M:%S}</text>'  # noqa: DTZ006
-        for at in times
+        for at in marks
     )
     shapes, legend = "", ""
     for number, (line, below, above) in enumerate(drawn):
         colour = LINES[number % len(LINES)]
-        points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in above.items())
-        if custom["fillOpacity"]:
-            base = " ".join(f"{x(at):.1f},{y(below.get(at, 0.0)):.1f}" for at in reversed(above))
-            shapes += (
-                f'<polygon points="{points} {base}" fill="{colour}" opacity="{custom["fillOpacity"] / 100}"/>'
-            )
-        shapes += f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
+        for times in _without_gaps([*above]):
+            points = " ".join(f"{x(at):.1f},{y(above[at]):.1f}" for at in times)
+            if custom["fillOpacity"]:
+                base = " ".join(f"{x(at):.1f},{y(below.get(at, 0.0)):.1f}" for at in reversed(times))
+                opacity = custom["fillOpacity"] / 100
+                shapes += f'<polygon points="{points} {base}" fill="{colour}" opacity="{opacity}"/>'
+            shapes += f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
         legend += f'<span><i style="background:{colour}"></i>{escape(line.name)}</span>'
     return (
         f'<svg width="{width:.0f}" height="{height:.0f}">{grid}{shapes}</svg><div class=legend>{legend}</div>'
     )
+
+
+def _without_gaps(times: list[float]) -> Iterator[list[float]]:
+    """The times in runs, which end where values are missing."""
+    step = min((after - before for before, after in pairwise(times)), default=0.0)
+    begun = 0
+    for number, (before, after) in enumerate(pairwise(times), start=1):
+        if after - before > step * 1.5:
+            yield times[begun:number]
+            begun = number
+    yield times[begun:]
 
 
 def _ticks(highest: float) -> list[float]:

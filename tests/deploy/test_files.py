@@ -11,6 +11,7 @@ import pytest
 
 from deploy.cli.wording import LANGUAGE_SETTING
 from service.settings import read_settings
+from service.store.migrations import MIGRATIONS
 
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLE: Final = (ROOT / "deploy/env.example").read_text(encoding="utf-8")
@@ -101,3 +102,12 @@ def test_the_scripts_are_readable_by_any_posix_shell(script: str) -> None:
 @pytest.mark.parametrize("script", ["deploy/demo", "deploy/test", "deploy/tagger", ".ci/run"])
 def test_the_scripts_can_be_started(script: str) -> None:
     assert (ROOT / script).stat().st_mode & 0o111
+
+
+def test_the_changelog_has_an_upgrade_note_for_each_change_of_the_layout() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    notes = re.findall(r"^### Upgrade\n(.*?)(?=^##|\Z)", changelog, re.MULTILINE | re.DOTALL)
+
+    assert {int(number) for note in notes for number in re.findall(r"\blayout (\d+)", note)} == {
+        migration.to for migration in MIGRATIONS
+    }

@@ -1,7 +1,7 @@
 """Prometheus for a night that takes a minute: what was scraped, at simulated times, and whether an alert fires for it.
 
-`promtool test rules` evaluates deploy/observability/rules.yml itself. Hours lie between two scrapes of a night, so the
-minutes between them are filled: counters grow evenly, and gauges keep their value.
+`promtool test rules` evaluates the alert as it stands in deploy/observability/rules.yml. Hours lie between two scrapes of
+a night, so the minutes between them are filled: counters grow evenly, and gauges keep their value.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -40,7 +41,7 @@ class History:
         """Add what /metrics answered. Only the first scrape is of minute 0."""
         minute = max(1 if self.scrapes else 0, round((at_s - self.began_s) / 60))
         self.scrapes[minute] = {
-            (sample.name, tuple(sorted(sample.labels.items()))): self._value(sample.name, sample.value)
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
@@ -56,39 +57,48 @@ class History:
         firing = f'count(ALERTS{{alertname="{alert}",alertstate="firing"{wanted}}}) > bool 0'
         names = set(re.findall(r"tagger_\w+", rule(alert)["expr"]))
         last = max(self.scrapes)
+        first = max(0, last - _minutes_looked_at(rule(alert)))
         test = {
             "interval": "1m",
             "input_series": [
-                {"series": _selector(series), "values": " ".join(self._values(series))}
+                {
+                    "series": _selector(series),
+                    "values": " ".join([*self._values(series, clock_s=first * 60)][first:]),
+                }
                 for series in sorted({each for scrape in self.scrapes.values() for each in scrape})
                 if series[0] in names
             ],
             "promql_expr_test": [
-                {"expr": firing, "eval_time": f"{last}m", "exp_samples": [{"labels": "{}", "value": 1}]}
+                {
+                    "expr": firing,
+                    "eval_time": f"{last - first}m",
+                    "exp_samples": [{"labels": "{}", "value": 1}],
+                }
             ],
         }
-        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-            json.dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}, file)
-            file.flush()  # YAML reads JSON
-            return _promtool(file.name)
+        rules = {"groups": [{"name": "night", "rules": [rule(alert)]}]}  # all of them would take a minute
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "rules.yml").write_text(json.dumps(rules), encoding="utf-8")  # YAML reads JSON
+            file = Path(folder) / "test.yml"
+            tests = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}
+            file.write_text(json.dumps(tests), encoding="utf-8")
+            return _promtool(str(file))
 
-    def _value(self, name: str, value: float) -> float:
-        """Times count from the beginning, because Prometheus' clock starts at 0 here."""
-        return value - self.began_s if name.endswith(TIMES) else value
-
-    def _values(self, series: Series) -> Iterator[str]:
-        """The values of all minutes; `_` where the series was not exported."""
+    def _values(self, series: Series, *, clock_s: float) -> Iterator[str]:
+        """The values of all minutes; `_` where the series was not exported. Times count from `clock_s` after the beginning."""
+        zero = (
+            self.began_s + clock_s if series[0].endswith(TIMES) else 0.0
+        )  # Prometheus' clock starts at 0 here
         minutes = sorted(self.scrapes)
-        for before, after in itertools.pairwise(minutes):
-            start, end = self.scrapes[before].get(series), self.scrapes[after].get(series)
+        for before, after in itertools.pairwise([*minutes, minutes[-1] + 1]):
+            start, end = self.scrapes[before].get(series), self.scrapes.get(after, {}).get(series)
             for step in range(after - before):
                 if start is None:
                     yield "_"
                 elif end is not None and series[0].endswith(GROWING):
                     yield repr(start + (end - start) * step / (after - before))
                 else:
-                    yield repr(start)
-        yield repr(self.scrapes[minutes[-1]].get(series, "_")).strip("'")
+                    yield repr(start - zero)
 
 
 @cache
@@ -108,6 +118,12 @@ def runbook_section(alert: str, labels: Mapping[str, str]) -> str:
         if re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") == anchor:
             return text
     raise AssertionError(f"the runbook has no section {anchor}")
+
+
+def _minutes_looked_at(alert: Mapping[str, Any]) -> int:
+    """How far back the alert looks, and half an hour more."""
+    durations = re.findall(r"\[(\d+)([mhd])\]", alert["expr"] + f"[{alert.get('for', '0m')}]")
+    return 30 + sum(int(number) * {"m": 1, "h": 60, "d": 1_440}[unit] for number, unit in durations)
 
 
 def _selector(series: Series) -> str:

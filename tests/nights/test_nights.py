@@ -30,7 +30,7 @@ HOUR_S: Final = 3_600
 DAY_S: Final = 24 * HOUR_S
 CUSTOMERS: Final = 12
 NEW_SECRET: Final = "a-new-client-secret"
-SETTLE_TIMEOUT_S: Final = 900.0  # a busy machine writes thirty tags a second
+SETTLE_TIMEOUT_S: Final = 1_200.0  # a busy machine writes ten tags a second
 MISTAKE: Final = RULES.replace("value: 10_000_000", "value: 0", 1)  # the first of them is that of the tag VIP
 
 
@@ -164,7 +164,7 @@ async def test_a_rule_tags_everybody_by_mistake(
             customer: by_hand[customer] | tags for customer, tags in all_expected_tags(system.haravan).items()
         }
         await asyncio.to_thread(run_in_process, ("backfill", ORG), "")
-        await wait_until(lambda: have(system, right), timeout_s=SETTLE_TIMEOUT_S)
+        await wait_until(lambda: have(system, right), timeout_s=SETTLE_TIMEOUT_S, interval_s=1)
         assert not await on_call.is_alerted("TaggerAlertRaised", **alert)
         file = tmp_path / "rules.yaml"
         file.write_text(MISTAKE, encoding="utf-8")
@@ -173,12 +173,12 @@ async def test_a_rule_tags_everybody_by_mistake(
         )
         assert (refused.code, "--approve" in refused.out) == (1, True), refused.out  # the guard warns
         await asyncio.to_thread(run_in_process, ("rules", "publish", ORG, str(file), "--approve"), "")
-        await wait_until(lambda: all_have(system, "VIP"), timeout_s=SETTLE_TIMEOUT_S)
+        await wait_until(lambda: all_have(system, "VIP"), timeout_s=SETTLE_TIMEOUT_S, interval_s=1)
         await on_call.alerted("TaggerAlertRaised", **alert)
 
         await on_call.run("rules", "rollback", ORG, "1")
 
-        await wait_until(lambda: have(system, right), timeout_s=SETTLE_TIMEOUT_S)
+        await wait_until(lambda: have(system, right), timeout_s=SETTLE_TIMEOUT_S, interval_s=1)
 
 
 async def outage(system: System, *, hours: int) -> None:

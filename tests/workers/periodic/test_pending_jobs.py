@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.cpu_pool import CpuPool, InProcess
@@ -66,9 +68,11 @@ async def stored_customer(stage: Stage, *, tags: str = "") -> int:
     return customer
 
 
-async def publish(stage: Stage, text: str = LOWER) -> Run:
+async def publish(stage: Stage, text: str = LOWER, *, is_large: bool = False) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
     draft = await create_draft(stage.context, shop, parse_rules(text))
+    guard = msgspec.structs.replace(draft.report.guard, needs_approval=is_large)
+    draft = replace(draft, report=replace(draft.report, guard=guard))
     return run_of(await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True))
 
 
@@ -114,6 +118,18 @@ async def test_a_worker_that_lost_the_lock_stops_and_another_executes_the_job(st
     assert not await stage.is_marked(customer)
     assert await stage.execute_jobs() == 1
     assert (await runs.get(stage.redis, ORG, run.id)).total == 1
+
+
+@pytest.mark.parametrize("is_large", [True, False])
+async def test_an_approved_publish_beyond_the_guard_raises_an_alert(stage: Stage, is_large: bool) -> None:
+    alerts = stage.drain.alerts
+    await stored_customer(stage)
+    await publish(stage, is_large=is_large)
+
+    assert await PendingJobs(stage.context, InProcess(stage.context), alerts).run() == 1
+    await alerts.drain()
+
+    assert bool(await stage.redis.exists(stage.key("alert_sent:large_publish"))) is is_large
 
 
 async def test_the_lock_is_renewed_while_a_job_is_executed(stage: Stage) -> None:

@@ -20,15 +20,17 @@ from deploy.cli.wording import (
     LANGUAGE_OPTION,
     UNKNOWN_LANGUAGE,
     choose_language,
+    deferred,
     is_setting_known,
+    language,
     take_language,
 )
 from service.errors import InvalidSettings
 from service.sentence import Sentence
 
-RUN: Final = "Run"
-SHOPS_AND_RULES: Final = "Shops and rules"
-INSPECT_AND_REPAIR: Final = "Inspect and repair"
+RUN: Final = deferred("Run")
+SHOPS_AND_RULES: Final = deferred("Shops and rules")
+INSPECT_AND_REPAIR: Final = deferred("Inspect and repair")
 # Each command or group with its panel, and its module if that has another name. In the order of the help.
 COMMANDS: Final = {
     **dict.fromkeys(("demo", "up", "web", "worker", "sandbox"), (RUN, "run")),
@@ -125,7 +127,12 @@ def run_command(arguments: Sequence[str] | None = None) -> None:
         rest, wanted = take_language(sys.argv[1:] if arguments is None else arguments)
         if not choose_language(wanted):
             raise UsageError(Sentence("{name}: use one of {choices}", name=LANGUAGE_OPTION, choices="vi, en"))
-        build_app(rest)(args=rest, prog_name="tagger")
+        if language() == "en":
+            build_app(rest)(args=rest, prog_name="tagger")
+        else:
+            from deploy.cli.parser_text import run_translated
+
+            run_translated(build_app(rest), rest, name="tagger")
     except InvalidSettings as exc:
         exit_with(exc, hint=settings_source())
     except Exception as exc:  # noqa: BLE001  # the outermost frame of the process

@@ -12,7 +12,7 @@ import typer
 from deploy.cli.context import run
 from deploy.cli.inputs import settings_source
 from deploy.cli.output import print_note
-from deploy.cli.wording import deferred, translator
+from deploy.cli.wording import deferred, language, translator
 from service.sentence import Sentence
 
 KEY_MADE: Final = deferred("SECRET_KEY is not set: a key was made, in {file}.")
@@ -79,8 +79,10 @@ def worker() -> None:
 
 def sandbox(ctx: typer.Context) -> None:
     """Run a simulated Haravan shop: both customer APIs, webhooks, call limit and faults on request."""
+    from deploy.cli.parser_text import run_translated
     from deploy.sandbox.__main__ import app as sandbox_app
 
     gc.enable()  # `main` has switched it off
-
-    sandbox_app(args=ctx.args, prog_name="tagger sandbox")
+    if language() == "en":
+        sandbox_app(args=ctx.args, prog_name="tagger sandbox")
+    run_translated(sandbox_app, ctx.args, name="tagger sandbox")

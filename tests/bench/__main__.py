@@ -35,6 +35,8 @@ BENCHES: Final = {
     "ledger": "what an entry of the ledger costs the store",
     "moving": "the pause of a move of 10,000 customers to a cluster and back, under load",
     "growth": "what an event costs as marks, customers and shops grow",
+    "cluster": "CPU for each webhook on one server and on three shards, the price of WAIT, and outages",
+    "capacity": "what a number of shops needs: a model, and a real run of 2,000 shops",
 }
 
 
@@ -42,7 +44,7 @@ def bench(
     names: Annotated[list[str] | None, typer.Argument(help=f"Some of: {', '.join(BENCHES)}.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run benchmarks on this machine, over loopback only. All of them take about one and a half hours."""
+    """Run benchmarks on this machine, over loopback only. All of them take about two hours."""
     selected = names or list(BENCHES)
     unknown = [name for name in selected if name not in BENCHES]
     if unknown:

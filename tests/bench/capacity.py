@@ -1,7 +1,8 @@
 """How many servers, web processes and workers a number of shops needs: a model, and a real run that checks it.
 
 The model is linear. Memory: a shop, a customer and a kept delivery take so many bytes each. CPU: a webhook costs the web
-process, a worker and the store so much, and a shop at rest costs each worker and the store a little every second.
+process, a worker and the store so much; every shop costs a little every second, also at rest, shared by all workers; and every
+worker costs a little without any shop.
 
 `python -m tests.bench.capacity` measures these costs with some hundred shops, computes what 2,000 shops should need, runs
 2,000 shops, and prints model / measured. Then it prints the plan for the shops that were asked for. `--plan` only prints
@@ -38,6 +39,7 @@ VIP_EVERY: Final = 10  # every tenth customer gets a tag
 REST_S: Final = 62.0  # two rounds of what workers do every 30 s, one of what they do every minute
 DAY_S: Final = 86_400
 GB: Final = 1e9
+MIN_PROCESSES: Final = 2  # of each kind: one may be restarted
 MEMORY_BAR: Final = (0.8, 1.25)
 CPU_BAR: Final = (0.67, 1.5)
 MAX_ERRORS: Final = 0.02  # on a busy machine; their customers are not marked
@@ -71,13 +73,14 @@ class Costs:
     web_us: float  # for each webhook
     worker_us: float  # for each webhook that marks a customer: fetch, decide, and sometimes write
     store_us: float  # for each webhook, and the drain that follows
-    worker_shop_us: float  # each second for each shop at rest, in every worker process
-    store_shop_us: float  # each second for each shop at rest, for every worker process
-    worker_rest_us: float  # each second without any shop
+    worker_shop_us: float  # each second for each shop at rest, shared by all workers
+    store_shop_us: float  # the same in the store
+    worker_rest_us: float  # each second in every worker, without any shop
+    store_rest_us: float  # the same in the store, for every worker
 
 
 # measured on 29 November 2026, two busy cores, Python 3.11, Valkey 8.1.8
-MEASURED: Final = Costs(0, 0, 0, 0, 0, 0, 0, 0, 0)
+MEASURED: Final = Costs(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def predict(costs: Costs, size: Size) -> Usage:
         events * costs.worker_us / 1e6,
         events * costs.store_us / 1e6,
         REST_S * (costs.worker_rest_us + size.shops * costs.worker_shop_us) / 1e6,
-        REST_S * size.shops * costs.store_shop_us / 1e6,
+        REST_S * (costs.store_rest_us + size.shops * costs.store_shop_us) / 1e6,
     )
 
 
@@ -142,44 +145,29 @@ class Plan:
     store_cores: float
     shards: int
     webs: int
-    workers: int  # of all clusters
-    clusters: (
-        int  # each worker looks at all shops of its cluster: beyond a number of shops it does nothing else
-    )
+    workers: int
 
 
 def plan(costs: Costs, demand: Demand, limits: Limits) -> Plan:
-    """The fewest servers and processes, each shard with a replica.
-
-    A worker spends time on every shop of its cluster, so more workers cost more store. With more shops than a worker can
-    look at, there must be several clusters.
-    """
+    """The fewest shards and processes. A shard has as many servers as copies of the data are wanted."""
     deliveries = demand.events_per_s * demand.average_share * DAY_S * demand.retention_days
     memory_gb = (
         demand.shops * (costs.shop_bytes + demand.customers * costs.customer_bytes)
         + deliveries * costs.delivery_bytes
     ) / GB
-    workers, clusters = _workers(costs, demand, limits)
+    work_s = (demand.events_per_s * costs.worker_us + demand.shops * costs.worker_shop_us) / 1e6
+    workers = math.ceil(work_s / (limits.process_share - costs.worker_rest_us / 1e6))
     store_cores = (
-        demand.events_per_s * costs.store_us + workers * demand.shops / clusters * costs.store_shop_us
+        demand.events_per_s * costs.store_us
+        + demand.shops * costs.store_shop_us
+        + workers * costs.store_rest_us
     ) / 1e6
     shards = max(
-        clusters,
         math.ceil(memory_gb / (limits.server_gb * limits.memory_share)),
         math.ceil(store_cores / limits.store_share),
     )
     webs = math.ceil(demand.events_per_s * costs.web_us / 1e6 / limits.process_share)
-    return Plan(memory_gb, store_cores, shards, max(2, webs), workers, clusters)
-
-
-def _workers(costs: Costs, demand: Demand, limits: Limits) -> tuple[int, int]:
-    """How many workers, and in how many clusters the shops must be so that workers have time for customers."""
-    work = demand.events_per_s * costs.worker_us / 1e6
-    for clusters in range(1, demand.shops + 1):
-        rest = (costs.worker_rest_us + demand.shops / clusters * costs.worker_shop_us) / 1e6
-        if rest <= limits.process_share / 2:
-            return max(2 * clusters, math.ceil(work / (limits.process_share - rest))), clusters
-    raise ValueError("a worker has no time for a single shop")
+    return Plan(memory_gb, store_cores, shards, max(MIN_PROCESSES, webs), max(MIN_PROCESSES, workers))
 
 
 # --- the measurement
@@ -292,6 +280,7 @@ def calibrate(few: Measured, many: Measured) -> Costs:
         worker_shop_us=1e6 * worker_shop_s / REST_S,
         store_shop_us=1e6 * store_shop_s / REST_S,
         worker_rest_us=1e6 * (few.usage.worker_rest_s - few.size.shops * worker_shop_s) / REST_S,
+        store_rest_us=1e6 * (few.usage.store_rest_s - few.size.shops * store_shop_s) / REST_S,
     )
 
 
@@ -322,7 +311,6 @@ def show(costs: Costs, demand: Demand, limits: Limits) -> None:
         f"  memory           {needed.memory_gb:12,.1f} GB, and the same for the replicas\n"
         f"  store CPU        {needed.store_cores:12,.1f} cores at the peak\n"
         f"  servers          {needed.shards:12,} shards of {limits.server_gb:g} GB, {2 * needed.shards:,} servers with replicas\n"
-        f"  clusters         {needed.clusters:12,}\n"
         f"  web processes    {needed.webs:12,}\n"
         f"  workers          {needed.workers:12,}"
     )

@@ -66,6 +66,7 @@ CHECKED: Final = Size(2_000, 2)
 class Costs:
     """What the model multiplies. Bytes are those of one server; each replica has them again."""
 
+    base_bytes: float  # scripts, and what a server needs without any shop
     shop_bytes: float
     customer_bytes: float
     delivery_bytes: float
@@ -79,7 +80,7 @@ class Costs:
 
 
 # measured on 29 November 2026, two busy cores, Python 3.11, Valkey 8.1.8
-MEASURED: Final = Costs(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+MEASURED: Final = Costs(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def predict(costs: Costs, size: Size) -> Usage:
     """What a system with one worker uses: each customer has had two webhooks, and then all is at rest."""
     events = 2 * size.all_customers
     memory = (
-        size.shops * costs.shop_bytes
+        costs.base_bytes
+        + size.shops * costs.shop_bytes
         + size.all_customers * costs.customer_bytes
         + events * costs.delivery_bytes
     )
@@ -174,10 +176,11 @@ def plan(costs: Costs, demand: Demand, limits: Limits) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a system used, and its memory after the first webhook of each customer."""
+    """What a system used, and its memory before the first webhook of each customer, and after it."""
 
     size: Size
     usage: Usage
+    memory_before_mb: float
     memory_after_one_mb: float
 
 
@@ -191,8 +194,9 @@ async def measure(size: Size) -> Measured:
             shop.deliveries.clear()
         pids = (system.web_pid, system.worker_pids[0], (await system.redis.info("server"))["process_id"])
         rest = await _rest(pids)
+        memory_before_mb = await _memory_mb(system)
         once = await _send_all(system, size, pids, start=0)
-        memory_mb = await _memory_mb(system)
+        memory_after_one_mb = await _memory_mb(system)
         again = await _send_all(system, size, pids, start=size.all_customers)
         memory_now_mb = await _memory_mb(system)
     took_s = once.took_s + again.took_s
@@ -204,7 +208,7 @@ async def measure(size: Size) -> Measured:
         rest.worker_s,
         rest.store_s,
     )
-    return Measured(size, usage, memory_mb)
+    return Measured(size, usage, memory_before_mb, memory_after_one_mb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,11 +274,16 @@ def calibrate(few: Measured, many: Measured) -> Costs:
 
     delivery_mb = mean(lambda run: run.usage.memory_mb - run.memory_after_one_mb)
     shop_mb = (many.usage.memory_mb - few.usage.memory_mb) / more
+    new_shop_mb = (many.memory_before_mb - few.memory_before_mb) / more
+    base_mb = few.memory_before_mb - few.size.shops * new_shop_mb
     worker_shop_s = (many.usage.worker_rest_s - few.usage.worker_rest_s) / more
     store_shop_s = (many.usage.store_rest_s - few.usage.store_rest_s) / more
     return Costs(
+        base_bytes=1e6 * base_mb,
         shop_bytes=1e6 * shop_mb,
-        customer_bytes=1e6 * (few.usage.memory_mb - few.size.shops * shop_mb - 2 * delivery_mb) / customers,
+        customer_bytes=1e6
+        * (few.usage.memory_mb - base_mb - few.size.shops * shop_mb - 2 * delivery_mb)
+        / customers,
         delivery_bytes=1e6 * delivery_mb / customers,
         web_us=1e6 * mean(lambda run: run.usage.web_s) / customers / 2,
         worker_us=1e6 * mean(lambda run: run.usage.worker_s) / customers / 2,

@@ -76,7 +76,7 @@ class ClusterStore(ReplicatedStore):
         return await self.cluster.primary_of(slot_of(keys.shop(org).encode()))
 
     async def promote_replica(self, shard: int) -> None:
-        await self.ask(await self._replica(shard), "CLUSTER", "FAILOVER")
+        await self.ask(await self.replica(shard), "CLUSTER", "FAILOVER")
 
     def faults(self, rng: Random, cut: Callable[[str], None]) -> dict[str, Fault]:
         return {

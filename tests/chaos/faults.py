@@ -147,7 +147,22 @@ class FaultSchedule:
         async def kill() -> None:
             await self._kill_host(self._rng.randrange(network.hosts), store)
 
-        return {"host cut off": cut, "two hosts cut from each other": separate, "kill -9 host": kill}
+        async def lag() -> None:
+            shard = self._rng.randrange(store.shards)
+            number, replica = await store.primary(shard), await store.replica(shard)
+            network.cut(store.host_of(replica))
+            await asyncio.sleep(self._rng.uniform(0.5, 1.5))  # too short for anybody to be replaced
+            store.kill(number)
+            network.join()
+            await store.wait_until_replaced(shard, number)
+            await store.restart(number)
+
+        return {
+            "host cut off": cut,
+            "two hosts cut from each other": separate,
+            "kill -9 host": kill,
+            "host of a replica cut off, then kill -9 primary": lag,
+        }
 
     async def _kill_host(self, host: int, store: ClusterStore) -> None:
         """Everything on a host dies, and is back after up to 8 s: often after its servers were replaced."""

@@ -15,7 +15,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from tests.chaos.__main__ import show
+from tests.chaos.__main__ import DurabilityChoice, show
 from tests.chaos.environment import Size
 from tests.chaos.network import HOSTS, hosts, unavailable_reason
 from tests.chaos.run import Plan, run
@@ -28,8 +28,17 @@ def main(
     shops: int = 6,
     customers: Annotated[int, typer.Option(help="Of each shop")] = 200,
     crowd: Annotated[float, typer.Option(help="Share of the events that are webhooks of paused shops")] = 0.5,
+    durability: Annotated[
+        DurabilityChoice, typer.Option(help="fsync shows what WAIT prevents")
+    ] = DurabilityChoice.REPLICA,
     mean_gap_s: Annotated[float, typer.Option(help="Between two faults")] = 4.0,
     idle_timeout_s: float = 600.0,
+    max_minutes: Annotated[
+        float, typer.Option(help="Of load, even if there were fewer events; 0 is no limit")
+    ] = 0.0,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this kind of fault; several times for several")
+    ] = None,
     keep: Annotated[bool, typer.Option(help="Keep the folder with the logs")] = False,
 ) -> None:
     """Run a cluster and the service on three hosts of this machine, under load and faults, then check the promises."""
@@ -47,10 +56,13 @@ def main(
             workers=HOSTS,
             store="cluster",
             crowd_events=int(crowd * events),
+            durability=durability.value,
         ),
         mean_gap_s=mean_gap_s,
         idle_timeout_s=idle_timeout_s,
+        max_load_s=60 * max_minutes or float("inf"),
         keep=keep,
+        only=tuple(only or ()),
     )
     console.print(f"seed {plan.seed}, a cluster on {HOSTS} hosts")
     started_s = time.monotonic()

@@ -41,7 +41,7 @@ COVERED_BY: Final = {
     "publishing/test_preview.py": "publishing.draft store.customers.state",
     "doctor/test_diagnose.py": "doctor.shop_judgement store.shop_facts",
     "doctor/test_service_judgement.py": "doctor.findings",
-    "store/servers/test_router.py": "store.servers.client store.servers.pipeline store.servers.server",
+    "store/servers/test_router.py": "store.servers.client store.servers.pipeline",
     "store/client/test_scan.py": "store.jobs.runs",
     "system/test_server_away.py": "store.client.clock",
     "store/client/test_scripts.py": "store.client.keys",

@@ -68,6 +68,7 @@ class BatchWriter:
         self._wake = wake
         self._quota = quota
         self._monitor = monitor
+        self._replicas = replicas
         self._wait = pack_command("WAIT", replicas, WAIT_MS) if replicas else b""
         self._connection: Connection | None = None
         self._run_id = ""  # of the server at the other end
@@ -153,7 +154,7 @@ class BatchWriter:
         if wake:
             self._wake(batch.org, number)
         # WAIT is answered with the number of replicas that have all earlier writes of this connection.
-        if self._wait and (isinstance(confirmed, Exception) or confirmed < 1):
+        if self._wait and (isinstance(confirmed, Exception) or confirmed < self._replicas):
             batch.settle(StoreUnavailable(Sentence("no replica confirmed the write")))
         else:
             batch.settle(None)

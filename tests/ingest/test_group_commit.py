@@ -23,6 +23,7 @@ from service.store.client.monitor import StoreChange, StoreMonitor, StoreUnfit
 from service.store.history.deliveries import list_deliveries
 from service.store.queue.dirty import MAX_EVENTS, DirtyEvent, Quota
 from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S
+from tests.support.scripted_server import array, bulk, scripted_server
 from tests.support.valkey import ValkeyServer
 
 ORG = OrgId("1000000001")
@@ -47,6 +48,37 @@ async def writing(redis: RedisClient, **options: Any) -> AsyncIterator[GroupComm
         yield commit
     finally:
         await commit.stop()
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "is_written"),
+    [
+        pytest.param(b":2\r\n", True, id="two replicas"),
+        pytest.param(b":1\r\n", False, id="one of two"),
+        pytest.param(b":0\r\n", False, id="none"),
+        pytest.param(b"-UNBLOCKED force unblock from blocking operation\r\n", False, id="demoted meanwhile"),
+        pytest.param(b"-ERR WAIT cannot be used with replica instances\r\n", False, id="a replica by now"),
+        pytest.param(None, False, id="lost before the answer"),
+    ],
+)
+async def test_a_write_is_acknowledged_when_so_many_replicas_have_it(
+    confirmed: bytes | None, is_written: bool
+) -> None:
+    written = array([b":0\r\n", b":1\r\n", b":1\r\n", bulk("1-0"), bulk("marked"), bulk("0")])
+
+    def answer(words: list[bytes]) -> bytes | None:
+        replies = {b"EVALSHA": written, b"SCRIPT": bulk("sha"), b"WAIT": confirmed}
+        return replies[words[0]]
+
+    async with (
+        scripted_server(answer) as server,
+        connect(f"redis://127.0.0.1:{server.port}") as client,
+        writing(client, replicas=2) as commit,
+    ):
+        error = await commit.submit(ORG, event(1))
+
+    assert (error is None) is is_written
+    assert next(words[1] for words in server.asked if words[0] == b"WAIT") == b"2"
 
 
 @pytest.fixture

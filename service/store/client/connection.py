@@ -101,7 +101,8 @@ def connect(
 
     TLS checks the server's certificate and its name. A server that owes a reply for `timeout_s` is disconnected. Commands
     are repeated for `patience_s`, so every script must bear to run twice. arq's Redis is at `queue_url`, by default the
-    same server.
+    same server. A client belongs to the event loop and the process that use it first. After `aclose` it raises
+    ConnectionError.
     """
     arguments = _router_arguments(url, timeout_s, connect_timeout_s, patience_s)
     return Store(Router(**arguments), queue_url or url)

@@ -17,7 +17,8 @@ from service.store.client import Store
 from service.store.servers import Endpoint, Server, pack_command
 
 CHECK_INTERVAL_S: Final = 2.0  # of a silent connection
-SERVERS_INTERVAL_S: Final = 1.0  # until a server of a cluster that is new, or was away, gets its subscription
+SERVERS_INTERVAL_S: Final = 1.0  # until a new server of a cluster gets its subscription
+REPEAT_S: Final = 0.1  # before a lost subscription is made again
 
 
 class Liveness:
@@ -38,18 +39,19 @@ class Liveness:
         try:
             while True:
                 servers = {client.endpoint: client.server for client in await self._redis.servers()}
-                for endpoint in [endpoint for endpoint in subscriptions if endpoint not in servers]:
+                for endpoint in subscriptions.keys() - servers.keys():  # it is a replica now, or gone
                     await cancel_and_wait(subscriptions.pop(endpoint))
                 for endpoint, server in servers.items():
-                    lost = subscriptions.get(endpoint)
-                    if lost is None or lost.done():
+                    if endpoint not in subscriptions or subscriptions[endpoint].done():
                         subscriptions[endpoint] = asyncio.create_task(self._stay_subscribed(server))
-                        if lost is not None:
-                            lost.exception()  # marks it as retrieved: the others stay subscribed
-                # not until the first is lost: a server that refuses connections would be asked without a pause
-                await asyncio.wait(subscriptions.values(), timeout=SERVERS_INTERVAL_S)
-                if all(subscriptions[endpoint].done() for endpoint in servers):
-                    await asyncio.gather(*(subscriptions[endpoint] for endpoint in servers))
+                await asyncio.wait(
+                    subscriptions.values(), timeout=SERVERS_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if any(subscription.done() for subscription in subscriptions.values()):
+                    await asyncio.sleep(REPEAT_S)
+                    errors = [task.exception() for task in subscriptions.values() if task.done()]
+                    if len(errors) == len(subscriptions) and errors[0] is not None:
+                        raise errors[0]
         except NoPermissionError:
             self._announced.set()
         finally:

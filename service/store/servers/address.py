@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from service.store.servers.errors import CertificateError
+
 Kind = Literal["single", "sentinel", "cluster"]
 
 SCHEMES: Final = (
@@ -61,13 +63,16 @@ class Address:
     tls_files: tuple[tuple[str, str], ...]  # option of `TLS_FILES` -> path
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """A context that checks certificates and names. None without TLS. Raises OSError if a file is unreadable."""
+        """A context that checks certificates and names. None without TLS. Raises CertificateError for an unusable file."""
         if not self.is_tls:
             return None
         files = dict(self.tls_files)
-        context = ssl.create_default_context(cafile=files.get("ssl_ca_certs"))
-        if "ssl_certfile" in files:
-            context.load_cert_chain(files["ssl_certfile"], files.get("ssl_keyfile"))
+        try:
+            context = ssl.create_default_context(cafile=files.get("ssl_ca_certs"))
+            if "ssl_certfile" in files:
+                context.load_cert_chain(files["ssl_certfile"], files.get("ssl_keyfile"))
+        except OSError as exc:
+            raise CertificateError(f"of {', '.join(files.values())} one is unusable: {exc}") from exc
         return context
 
 
@@ -123,12 +128,13 @@ def parse_endpoint(text: str, default_port: int = DEFAULT_PORT) -> Endpoint:
     """An endpoint of `host`, `host:port`, `[address]:port` or, as nodes of a cluster write it, `address:port`."""
     if text.startswith("["):
         host, _, port = text[1:].partition("]")
-        return Endpoint(host, _to_port(port.removeprefix(":"), default_port))
+        return Endpoint(host, to_port(port.removeprefix(":") or str(default_port)))
     host, _, port = text.rpartition(":") if ":" in text else (text, "", "")
-    return Endpoint(host, _to_port(port, default_port))
+    return Endpoint(host, to_port(port or str(default_port)))
 
 
-def _to_port(text: str, default: int) -> int:
-    if text and not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
+def to_port(text: str) -> int:
+    """The number of a port. Raises ValueError."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65_536):
         raise ValueError("a port is a number from 1 to 65535")
-    return int(text or default)
+    return int(text)

@@ -73,6 +73,8 @@ class ClusterMap:
 def parse_nodes(text: str, asked: Endpoint) -> ClusterView:
     """Parse the reply to CLUSTER NODES. A node that does not know its own address yet is the one that was asked.
 
+    Raises ValueError for any other text.
+
     See https://valkey.io/commands/cluster-nodes/: `id ip:port@bus[,hostname[,…]] flags primary ping pong epoch state slots`.
     """
     ranges: list[SlotRange] = []
@@ -83,10 +85,10 @@ def parse_nodes(text: str, asked: Endpoint) -> ClusterView:
         if len(fields) < 8:
             continue
         _, location, flags, _, _, _, epoch, _, *slots = fields
+        if "noaddr" in flags or "handshake" in flags:  # its address is `:0`, or not yet sure
+            continue
         address, endpoint = _parse_location(location, asked)
         names[address] = endpoint
-        if "noaddr" in flags or "handshake" in flags:
-            continue
         nodes.append(endpoint)
         if "master" not in flags:
             continue

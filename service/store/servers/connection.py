@@ -14,16 +14,17 @@ from typing import Any, Final, cast
 
 import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse
+from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.store.servers.address import Credentials, Endpoint
-from service.store.servers.errors import CertificateError, CommandsOverflow, to_error
+from service.store.servers.errors import CertificateError, CommandsOverflow, copy_of, to_error
 
 MAX_WAITING: Final = 20_000  # callers of one connection; each has one command or one batch
 MAX_UNSENT_BYTES: Final = 64 * 1024 * 1024  # of commands that the server has not taken yet
 CHECKS_PER_TIMEOUT: Final = 4  # so a silent server is noticed at most a quarter late
 _NOTHING: Final = object()
+_REPLY_TYPES: Final = frozenset({bytes, int, list, type(None)})  # of RESP2, besides errors
 
 
 def pack_command(*words: Any) -> bytes:
@@ -57,8 +58,9 @@ class _Batch:
 class Connection(asyncio.Protocol):
     """A connection. Replies come in the order of the commands, so a caller that gives up only drops its own reply.
 
-    A server that owes a reply and is silent for `timeout_s` is disconnected. Every waiting caller then gets the error,
-    and its command may have been executed or not.
+    A server that owes a reply and is silent for `timeout_s` is disconnected, not one that sends slowly. Every waiting
+    caller then gets the error, and its command may have been executed or not. A connection belongs to the event loop and
+    the process that opened it.
     """
 
     def __init__(self, timeout_s: float) -> None:
@@ -69,7 +71,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_congested = False
         self._timeout_s = timeout_s
-        self._heard_s = 0.0
+        self._silent_checks = 0  # since the last bytes, or since somebody waits
+        self._reason: RedisError | None = None  # why it is closed
         self._timer: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self.is_open = False
@@ -94,7 +97,7 @@ class Connection(asyncio.Protocol):
         except ssl.SSLCertVerificationError as exc:
             connection.close()
             raise CertificateError(f"the certificate of {endpoint} is refused: {exc.verify_message}") from exc
-        except OSError as exc:
+        except (OSError, ValueError, OverflowError) as exc:  # the latter: no such host or port can be
             connection.close()
             raise RedisConnectionError(f"no connection to {endpoint}: {exc}") from exc
         except BaseException:
@@ -128,7 +131,7 @@ class Connection(asyncio.Protocol):
             future.set_result([])
         return future
 
-    def close(self, reason: Exception | None = None) -> None:
+    def close(self, reason: RedisError | None = None) -> None:
         """Close at once. Every waiting caller gets the reason."""
         self.is_open = False
         if self._transport is not None:
@@ -141,7 +144,7 @@ class Connection(asyncio.Protocol):
 
     def _queue(self, packed: Sequence[bytes], waiting: asyncio.Future[Any] | _Batch) -> None:
         if not self.is_open:
-            raise RedisConnectionError("the connection is closed")
+            raise RedisConnectionError(f"the connection is closed: {self._reason}")
         if len(self._waiting) >= MAX_WAITING:
             raise CommandsOverflow(f"{MAX_WAITING} callers wait for one server")
         if self._is_congested and self._unsent_bytes() > MAX_UNSENT_BYTES:
@@ -149,7 +152,7 @@ class Connection(asyncio.Protocol):
         if not self._unsent:
             self._loop.call_soon(self._flush)
         if not self._waiting:
-            self._heard_s = self._loop.time()
+            self._silent_checks = 0
         self._unsent.extend(packed)
         self._waiting.append(waiting)
 
@@ -164,7 +167,9 @@ class Connection(asyncio.Protocol):
     def _check_silence(self) -> None:
         if not self.is_open:
             return
-        if self._waiting and self._loop.time() - self._heard_s > self._timeout_s:
+        # Checks are counted, not seconds: after a pause of the whole machine the reply comes a moment later.
+        self._silent_checks += 1
+        if self._waiting and self._silent_checks > CHECKS_PER_TIMEOUT:
             self.close(RedisTimeoutError(f"no reply within {self._timeout_s} s"))
         else:
             self._start_timer()
@@ -188,13 +193,24 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop: give each complete reply to its caller."""
-        self._heard_s = self._loop.time()
+        self._silent_checks = 0
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not _NOTHING:
+                is_valid = type(reply) in _REPLY_TYPES or isinstance(reply, RedisError)
+                if not is_valid or not self._waiting:
+                    self._refuse(reply)
+                    return
                 self._deliver(reply)
-        except (hiredis.ProtocolError, IndexError) as exc:  # IndexError: a reply that nobody waits for
+        except hiredis.ProtocolError as exc:
             self.close(InvalidResponse(f"the server's reply is not valid: {exc}"))
+
+    def _refuse(self, reply: Any) -> None:
+        """Close the connection, since this is nobody's reply: all that follow would go to wrong callers."""
+        if isinstance(reply, RedisError):  # so a server refuses a connection, before it is asked anything
+            self.close(RedisConnectionError(f"the server says: {reply}"))
+        else:  # such as a push of RESP3
+            self.close(InvalidResponse("the server's reply is not valid: nobody asked for it"))
 
     def _deliver(self, reply: Any) -> None:
         waiting = self._waiting[0]
@@ -220,7 +236,8 @@ class Connection(asyncio.Protocol):
         self.is_open = False
         self._fail(RedisConnectionError(f"the connection was lost: {exc}" if exc else "the server closed it"))
 
-    def _fail(self, reason: Exception) -> None:
+    def _fail(self, reason: RedisError) -> None:
+        self._reason = self._reason or reason
         if not self._closed.done():
             self._closed.set_result(None)
         if self._timer is not None:
@@ -230,4 +247,4 @@ class Connection(asyncio.Protocol):
         for item in waiting:
             future = item.future if isinstance(item, _Batch) else item
             if not future.done():
-                future.set_exception(type(reason)(*reason.args))  # raised by several callers: one for each
+                future.set_exception(copy_of(reason))

@@ -40,7 +40,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 
 class CertificateError(RedisConnectionError):
-    """The certificate of the server is not valid, or is for another name."""
+    """The certificate of the server is not valid, or is for another name; or a file of ours is unusable."""
 
 
 class CommandsOverflow(RedisError):
@@ -87,7 +87,7 @@ _BY_CODE: Final[dict[str, type[RedisError]]] = {
 _KEEPS_CODE: Final = frozenset(
     ["BUSY", "CLUSTERDOWN", "CROSSSLOT", "MASTERDOWN", "MISCONF", "NOREPLICAS", "TRYAGAIN", "UNBLOCKED"]
 )
-_MAX_CLIENTS: Final = "ERR max number of clients reached"
+_MAX_CLIENTS: Final = "ERR max number of clients"  # " reached", in a cluster " + cluster connections reached"
 
 # The command was not executed, and the same server, or the owner of the key by then, may execute it later.
 WAIT: Final = (
@@ -107,12 +107,20 @@ def to_error(text: str) -> RedisError:
     code, _, rest = text.partition(" ")
     kind = _BY_CODE.get(code)
     if kind is not None:
-        return kind(text if code in _KEEPS_CODE else rest)
-    if text == _MAX_CLIENTS:
-        return RedisConnectionError("max number of clients reached")
+        try:
+            return kind(text if code in _KEEPS_CODE else rest)
+        except ValueError:  # a redirection that names no server
+            return ResponseError(text)
+    if text.startswith(_MAX_CLIENTS):
+        return RedisConnectionError(rest)
     return ResponseError(text.removeprefix("ERR ") if code == "ERR" else text)
 
 
 def is_temporary(error: BaseException) -> bool:
     """Whether the command may be repeated after a pause."""
     return isinstance(error, (*WAIT, *LOST)) and not isinstance(error, NEVER_REPEATED)
+
+
+def copy_of(error: RedisError) -> RedisError:
+    """The same error, to be raised by another caller: an exception that many callers raise collects their frames."""
+    return type(error)(*error.args)

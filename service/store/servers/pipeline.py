@@ -76,7 +76,7 @@ def pack(args: tuple[Any, ...], *, near: str | bytes | None = None, script: str 
         name = args[0]
     try:
         packed = pack_command(*args)
-    except TypeError as exc:
+    except (TypeError, UnicodeEncodeError) as exc:  # a lone surrogate is no text
         raise DataError(f"{name}: a value is neither bytes, text nor a number") from exc
     key = _key_of(name, args) if near is None else near
     if key is None:

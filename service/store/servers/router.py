@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import structlog
-from redis.exceptions import AskError, MovedError, NoScriptError, RedisError
+from redis.exceptions import AskError, InvalidResponse, MovedError, NoScriptError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -20,7 +20,7 @@ from service.store.servers.cluster import ClusterMap, ClusterView, parse_nodes, 
 from service.store.servers.connection import ConnectionOptions
 from service.store.servers.errors import is_temporary
 from service.store.servers.sentinel import find_primary
-from service.store.servers.server import ASKING, Command, Server
+from service.store.servers.server import ASKING, Command, Server, result_of, share
 
 T = TypeVar("T")
 
@@ -83,6 +83,7 @@ class Router:
         self._looking: asyncio.Task[None] | None = None
         self._looked_s = -1e9
         self._watching: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     @property
     def address(self) -> Address:
@@ -145,10 +146,15 @@ class Router:
     def _server(self, endpoint: Endpoint) -> Server:
         server = self._servers.get(endpoint)
         if server is None:
+            self._require_open()
             if self._options is None:
                 self._options = self._load_options()
             server = self._servers[endpoint] = Server(endpoint, self._options)
         return server
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise RedisConnectionError("the client was closed")
 
     async def follow(
         self,
@@ -173,7 +179,8 @@ class Router:
             await server.close()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. Commands that wait for a reply, and later ones, raise redis' ConnectionError."""
+        self._is_closed = True
         await cancel_and_wait(*(task for task in (self._watching, self._looking) if task is not None))
         self._watching = self._looking = None
         servers = [*self._servers.values(), *self._observers.values()]
@@ -233,10 +240,13 @@ class Router:
 
     async def _prepare(self, failed: Sequence[tuple[int | None, RedisError]], attempts: Attempts) -> bool:
         """Learn from the errors, and wait if that may help. False if there is no time for another attempt."""
+        if self._is_closed:
+            return False
         is_redirected = True
         for slot, error in failed:
-            if isinstance(error, MovedError) and slot is not None and error.host not in ("", "?"):
-                self._map.move(slot, self._map.name(Endpoint(error.host, error.port)))
+            owner = self._named(error) if isinstance(error, MovedError) else None
+            if slot is not None and owner is not None:
+                self._map.move(slot, owner)
             else:
                 is_redirected = False
         if is_redirected and attempts.may_be_immediate():
@@ -278,11 +288,19 @@ class Router:
 
     async def _ask_other(self, command: Command, error: AskError) -> Any:
         """The key has moved to another server, its slot has not yet. Raises redis' errors."""
-        other = self._server(self._map.name(Endpoint(error.host, error.port)))
-        _, reply = await other.execute_many([ASKING, command])
+        other = self._named(error)
+        if other is None:
+            raise error
+        _, reply = await self._server(other).execute_many([ASKING, command])
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    def _named(self, error: AskError) -> Endpoint | None:
+        """The server that a redirection names. None if it does not: the sender does not know its name, or hides it."""
+        if error.host in ("", "?") or not 0 < error.port < 65_536:
+            return None
+        return self._map.name(Endpoint(error.host, error.port))
 
     def _is_ask(self, reply: Any) -> bool:
         return self.is_cluster and isinstance(reply, AskError) and not isinstance(reply, MovedError)
@@ -298,12 +316,12 @@ class Router:
         """Ask who owns what. Callers that need it at the same time share one look. Raises redis' errors."""
         if self._address.kind == "single":
             return
+        self._require_open()
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(all_nodes=all_nodes))
-            self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._looking = share(self._look(all_nodes=all_nodes))
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch())
-        await asyncio.shield(self._looking)
+        await result_of(self._looking)
 
     async def _watch(self) -> None:
         while True:
@@ -375,8 +393,10 @@ class Router:
         server = self._servers.get(node) or self._observer(node)
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
-                return parse_nodes((await server.ask("CLUSTER", "NODES")).decode(), node)
+                return parse_nodes(str(await server.ask("CLUSTER", "NODES"), "utf-8"), node)
         except RedisError as exc:
             return exc
         except TimeoutError:
             return RedisTimeoutError(f"{node} does not say who owns the slots")
+        except (TypeError, ValueError) as exc:
+            return InvalidResponse(f"{node} does not say who owns the slots: {exc}")

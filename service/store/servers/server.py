@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from service.runtime import cancel_and_wait
 from service.store.servers.address import Endpoint
 from service.store.servers.connection import Connection, ConnectionOptions, pack_command
+from service.store.servers.errors import copy_of
 
 T = TypeVar("T")
 
@@ -55,31 +57,47 @@ class Server:
         """The shared connection. Callers that need it at the same time wait for one attempt. Raises redis' errors."""
         if (shared := self.open_connection) is not None:
             return shared
+        if self._opening is None or self._opening.done():
+            self._opening = share(self._open_shared())
+        return await result_of(self._opening)
+
+    async def _open_shared(self) -> Connection:
+        self._shared = await self._open()
+        return self._shared
+
+    async def _open(self) -> Connection:
+        self._require_open()
+        connection = await Connection.open(self.endpoint, self._options)
+        try:
+            self._require_open()
+        except RedisError:
+            connection.close()
+            raise
+        return connection
+
+    def _require_open(self) -> None:
         if self._is_closed:
             raise RedisConnectionError(f"{self.endpoint} is no server of this store any more")
-        if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(Connection.open(self.endpoint, self._options))
-            self._opening.add_done_callback(self._opened)
-        return await asyncio.shield(self._opening)  # a caller that gives up leaves it to the others
-
-    def _opened(self, task: asyncio.Task[Connection]) -> None:
-        if task.cancelled() or task.exception() is not None:
-            return
-        if self._is_closed:
-            task.result().close()
-        else:
-            self._shared = task.result()
 
     async def acquire(self) -> Connection:
-        """A connection for one transaction. It must be released. Raises redis' errors."""
-        await self._slots.acquire()
+        """A connection for one transaction. It must be released.
+
+        Raises redis' errors, TimeoutError also if none of `MAX_EXCLUSIVE` connections becomes free.
+        """
+        timeout_s = self._options.timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._slots.acquire()
+        except TimeoutError as exc:
+            text = f"no connection for a transaction became free at {self.endpoint} in {timeout_s} s"
+            raise RedisTimeoutError(text) from exc
         try:
             while self._idle:
                 connection = self._idle.pop()
                 if connection.is_open:
                     break
             else:
-                connection = await Connection.open(self.endpoint, self._options)
+                connection = await self._open()
         except BaseException:
             self._slots.release()
             raise
@@ -98,18 +116,13 @@ class Server:
 
     async def open_another(self) -> Connection:
         """A new connection, which the caller closes, or this server when it is closed. Raises redis' errors."""
-        connection = await Connection.open(self.endpoint, self._options)
+        connection = await self._open()
         self._others.add(connection)
         return connection
 
     async def close(self) -> None:
         """Close all connections. Waiting callers get redis' ConnectionError."""
         self._is_closed = True
-        opening, self._opening = self._opening, None
-        if opening is not None and not opening.done():
-            opening.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await opening
         connections = [
             *self._idle,
             *self._exclusive,
@@ -119,6 +132,8 @@ class Server:
         self._idle.clear()
         for connection in connections:
             connection.close()
+        if self._opening is not None:
+            await cancel_and_wait(self._opening)
 
     async def ask(self, *command: Any) -> Any:
         """Send one command to this server, wherever its keys are. Raises redis' errors."""
@@ -183,3 +198,25 @@ class Server:
 def _load(script: str) -> bytes:
     packed: bytes = pack_command("SCRIPT", "LOAD", script)
     return packed
+
+
+def share(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task for `result_of`. Its error is no news if all callers have given up."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
+
+
+async def result_of(shared: asyncio.Task[T]) -> T:
+    """The result of a task that several callers wait for. A caller that is cancelled leaves it to the others.
+
+    Raises the errors of the task, and redis' ConnectionError if the task was cancelled, because this process closes the
+    connection. `asyncio.shield` would raise CancelledError then, which ends the caller's task without a word.
+    """
+    await asyncio.wait([shared])
+    if shared.cancelled():
+        raise RedisConnectionError("the connection was closed by this process")
+    error = shared.exception()
+    if isinstance(error, RedisError):
+        raise copy_of(error) from error
+    return shared.result()

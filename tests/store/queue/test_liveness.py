@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, cast
-
-import pytest
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from service.domain.customers.customer import OrgId
 from service.runtime.tasks import cancel_and_wait
 from service.store.client import RedisClient, keys, load_script
 from service.store.client.connection import connect
+from service.store.queue import liveness as module
 from service.store.queue.lease import LeaseManager
 from service.store.queue.liveness import Liveness
 from service.store.queue.rate_limiter import RateLimiter
-from tests.support.valkey import ValkeyServer
+from tests.support.scripted_server import ScriptedServer, bulk, scripted_server
 from tests.support.wait import wait_until
 
 ORG = OrgId("1000000001")
@@ -32,10 +30,6 @@ async def process(redis: RedisClient) -> AsyncIterator[LeaseManager]:
     yield LeaseManager(redis, rate_limiter=RateLimiter(redis), process_channel=liveness.channel)
     await cancel_and_wait(subscription)
     await wait_until(lambda: has_no_subscriber(redis, liveness.channel))
-
-
-async def has_subscriber(redis: RedisClient, channel: str) -> bool:
-    return not await has_no_subscriber(redis, channel)
 
 
 async def has_no_subscriber(redis: RedisClient, channel: str) -> bool:
@@ -87,15 +81,14 @@ async def test_an_earlier_holder_says_nothing_of_the_present_one(redis: RedisCli
 async def test_a_user_without_the_permission_to_subscribe_gets_leases_that_expire(
     redis: RedisClient, redis_url: str
 ) -> None:
-    for server in await redis.servers():
-        await server.acl_setuser(
-            "silent",
-            enabled=True,
-            nopass=True,
-            keys=["*"],
-            categories=["+@all"],
-            commands=["-pubsub", "-subscribe"],
-        )
+    await redis.acl_setuser(
+        "silent",
+        enabled=True,
+        nopass=True,
+        keys=["*"],
+        categories=["+@all"],
+        commands=["-pubsub", "-subscribe"],
+    )
     silent = connect(redis_url.replace("://", "://silent:none@"))
     liveness = Liveness(silent)
     leases = LeaseManager(silent, rate_limiter=RateLimiter(silent), process_channel=liveness.channel)
@@ -109,30 +102,85 @@ async def test_a_user_without_the_permission_to_subscribe_gets_leases_that_expir
         await server.acl_deluser("silent")
 
 
-async def test_a_server_that_is_away_is_not_asked_again_without_a_pause(
-    redis: RedisClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.store.queue.liveness.SERVERS_INTERVAL_S", 60.0)
-    second = ValkeyServer(tmp_path)
-    second.start()
-    looks = 0
+SUBSCRIBED = b"*3\r\n+subscribe\r\n+channel\r\n:1\r\n"
+TURNS = 200  # of the event loop
 
-    class TwoServers:
-        async def servers(self) -> list[Any]:
-            nonlocal looks
-            looks += 1
-            return [*await redis.servers(), *await other.servers()]
 
-    async with connect(second.url) as other:
-        liveness = Liveness(cast("Any", TwoServers()))
-        subscription = asyncio.create_task(liveness.announce())
-        await wait_until(lambda: has_subscriber(redis, liveness.channel))
-        await wait_until(lambda: has_subscriber(other, liveness.channel))
+@asynccontextmanager
+async def announced(
+    *, away: int, reply: bytes | None
+) -> AsyncIterator[tuple[list[ScriptedServer], list[int], Any]]:
+    """A process with a cluster of three, of which one answers SUBSCRIBE otherwise: servers, those with slots, its task."""
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(scripted_server()) for _ in range(3)]
+        owners = [0, 1, 2]
 
-        second.kill()
-        for _ in range(200):
-            await redis.ping()
+        def answer(words: list[bytes]) -> bytes:
+            if words[0] != b"CLUSTER":
+                return SUBSCRIBED if words[0] == b"SUBSCRIBE" else b"+OK\r\n"
+            first = {owner: f"{index * 100}-{index * 100 + 99}" for index, owner in enumerate(owners)}
+            return bulk(
+                "\n".join(
+                    f"{number} 127.0.0.1:{each.port}@1 master - 0 1 {number} connected {first.get(number, '')}".strip()
+                    for number, each in enumerate(servers)
+                )
+            )
 
-        assert looks == 1
-        assert not subscription.done()
-        await cancel_and_wait(subscription)
+        for each in servers:
+            each.answer = answer
+        servers[away].answer = lambda words: reply if words[0] == b"SUBSCRIBE" else answer(words)
+        store = await stack.enter_async_context(connect(f"redis+cluster://127.0.0.1:{servers[0].port}"))
+        liveness = Liveness(store)
+        announcing = asyncio.create_task(liveness.announce())
+        stack.push_async_callback(cancel_and_wait, announcing)
+        await liveness.wait_until_announced()
+        yield servers, owners, announcing
+
+
+def attempts(server: ScriptedServer) -> int:
+    return sum(words[0] == b"SUBSCRIBE" for words in server.asked)
+
+
+async def test_a_server_that_is_away_is_not_asked_without_a_pause(monkeypatch: Any) -> None:
+    monkeypatch.setattr(module, "REPEAT_S", 3_600)
+    async with announced(away=1, reply=None) as (servers, _, _):
+        await wait_until(lambda: _is(attempts(servers[1]) > 0))
+        for _ in range(TURNS):
+            await asyncio.sleep(0.001)
+
+        assert attempts(servers[1]) == 1
+
+
+async def test_a_server_that_owns_nothing_any_more_is_left(monkeypatch: Any) -> None:
+    """The subscription that its end broke must not be waited for again and again."""
+    async with announced(away=1, reply=SUBSCRIBED) as (servers, owners, announcing):
+        await wait_until(lambda: _is(attempts(servers[1]) > 0))
+        owners.remove(1)
+        await wait_until(lambda: _is(not servers[1].writers))
+        waits = 0
+        real = asyncio.wait
+
+        async def counted(*args: Any, **options: Any) -> Any:
+            nonlocal waits
+            waits += asyncio.current_task() is announcing
+            return await real(*args, **options)
+
+        monkeypatch.setattr(asyncio, "wait", counted)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+
+        assert waits < TURNS // 10
+
+
+async def test_a_server_that_refuses_does_not_end_the_other_subscriptions() -> None:
+    """To their servers the process would look dead, and its leases would be free."""
+    refusal = b"-NOPERM no permissions to run the 'subscribe' command\r\n"
+    async with announced(away=2, reply=refusal) as (servers, _, announcing):
+        await wait_until(lambda: _is(attempts(servers[2]) > 2))
+
+        assert (attempts(servers[0]), attempts(servers[1])) == (1, 1)
+        assert not announcing.done()
+
+
+async def _is(value: object) -> bool:
+    return bool(value)

@@ -84,6 +84,17 @@ def test_a_node_is_reached_by_its_announced_name_or_its_address(
     assert ClusterMap([view]).owner(0) == endpoint
 
 
+def test_a_node_without_an_address_is_left_out() -> None:
+    """A reset node has a new id. The others list the old id, until they forget it, without an address."""
+    text = "\n".join(
+        [node(":0@0", "master,fail,noaddr", 3), node("10.0.0.1:7001@17001", "myself,master", 4, "0-5")]
+    )
+    view = parse_nodes(text, ASKED)
+
+    assert view.nodes == (ASKED,)
+    assert ClusterMap([view]).owner(0) == ASKED
+
+
 def test_an_address_in_an_error_is_the_announced_name() -> None:
     line = node("10.0.0.9:7000@17000,store-1.example", "master", 1, "0-5")
     found = ClusterMap([parse_nodes(line, ASKED)])

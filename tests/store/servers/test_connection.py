@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -130,7 +131,10 @@ async def test_a_lost_connection_is_an_error_of_every_caller_and_of_later_ones(w
     assert wire.written == b""  # nothing is written to a closed connection
 
 
-@pytest.mark.parametrize("garbage", [b"HTTP/1.1 400 Bad Request\r\n", b"*1\r\n?\r\n"])
+@pytest.mark.parametrize(
+    "garbage",
+    [b"HTTP/1.1 400 Bad Request\r\n", b"*1\r\n?\r\n", b"$-2\r\n", b"*-7\r\n", b"*1\r\n" * 10_000 + b":1\r\n"],
+)
 async def test_bytes_of_another_protocol_close_the_connection(wire: Wire, garbage: bytes) -> None:
     future = wire.connection.send(GET)
     wire.receive(garbage)
@@ -145,6 +149,17 @@ async def test_a_reply_that_nobody_waits_for_closes_the_connection(wire: Wire) -
 
     assert wire.is_aborted
     assert not wire.connection.is_open
+
+
+async def test_a_push_of_resp3_is_nobodys_reply(wire: Wire) -> None:
+    """If it went to the first caller, every later reply would go to a wrong one."""
+    first, second = wire.connection.send(GET), wire.connection.send(GET)
+    wire.receive(b">2\r\n+invalidate\r\n+key\r\n+first\r\n+second\r\n")
+
+    for future in (first, second):
+        with pytest.raises(InvalidResponse):
+            await future
+    assert wire.is_aborted
 
 
 async def test_errors_inside_of_an_array_are_values(wire: Wire) -> None:
@@ -186,6 +201,20 @@ async def test_a_server_that_owes_a_reply_and_is_silent_is_disconnected() -> Non
     with pytest.raises(RedisTimeoutError):
         await future
     assert wire.is_aborted
+
+
+async def test_a_pause_of_the_whole_machine_is_no_silence_of_the_server() -> None:
+    """Server and process were paused. The server gets its time again before it counts as silent."""
+    wire = Wire(timeout_s=0.2)
+    future = wire.connection.send(GET)
+    await asyncio.sleep(0)
+    time.sleep(0.5)  # noqa: ASYNC251  # this process stands still, and its timers with it
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the timer that is due has run
+    wire.receive(b"+OK\r\n")
+
+    assert await future == b"OK"
+    wire.connection.close()
 
 
 async def test_a_server_that_owes_nothing_may_be_silent() -> None:

@@ -47,6 +47,7 @@ def test_an_error_that_is_not_repeated(text: str, kind: type[Exception], words: 
         ("NOREPLICAS Not enough good replicas", errors.NoReplicas),
         ("UNBLOCKED force unblock", errors.Failover),
         ("ERR max number of clients reached", exceptions.ConnectionError),
+        ("ERR max number of clients + cluster connections reached", exceptions.ConnectionError),
     ],
 )
 def test_an_error_that_is_repeated(text: str, kind: type[Exception]) -> None:
@@ -63,6 +64,13 @@ def test_a_redirection_names_a_server(host: str) -> None:
 
         assert type(error) is kind
         assert (error.host, error.port, error.slot_id) == (host, 6381, 3999)
+
+
+@pytest.mark.parametrize("text", ["MOVED", "MOVED 1", "MOVED 1 a", "ASK x a:1", "ASK 1 a:b"])
+def test_a_redirection_that_names_no_server_is_an_error_like_any_other(text: str) -> None:
+    error = to_error(text)
+
+    assert (type(error), str(error)) == (exceptions.ResponseError, text)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from service.store.servers.address import parse_address
 from service.store.servers.sentinel import PrimaryNotFound, find_primary
 from service.store.servers.server import Server
 from tests.support.ports import free_port
+from tests.support.scripted_server import array, bulk, scripted_server
 from tests.support.tls import certificate
 
 OLD, NEW = 1111, 2222
@@ -107,6 +108,32 @@ async def test_a_sentinel_without_tls_is_not_believed() -> None:
     async with sentinel(names=NEW, epoch=4) as port:
         with pytest.raises(PrimaryNotFound):
             await named(port, scheme="rediss+sentinel")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"+OK\r\n",
+        b":1\r\n",
+        b"*-1\r\n",
+        array([array([bulk("name")])]),
+        array([array([bulk("name"), bulk("mymaster")])]),
+        array([array([bulk(b"\xff"), bulk("x")])]),
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    ],
+)
+async def test_a_sentinel_that_talks_nonsense_is_passed_over(reply: bytes) -> None:
+    async with sentinel(names=NEW, epoch=4) as knows, scripted_server(lambda _: reply) as odd:
+        assert await named(odd.port, knows) == NEW
+
+
+async def test_the_error_has_the_answer_of_each_sentinel() -> None:
+    async with (
+        scripted_server(lambda _: b"-NOAUTH Authentication required.\r\n") as locked,
+        sentinel(names=OLD, epoch=4, flags="master,o_down") as knows,
+    ):
+        with pytest.raises(PrimaryNotFound, match=r"Authentication required.*the primary is down"):
+            await named(locked.port, knows)
 
 
 async def test_without_a_reachable_sentinel_there_is_no_primary() -> None:

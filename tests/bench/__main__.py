@@ -28,6 +28,7 @@ BENCHES: Final = {
     "evaluation": "20 rules over 100,000 customers, beside two other engines",
     "preview": "a preview of all customers, cold and after an edit",
     "pages": "the pages of rules with 100,000 customers and 50 rules, and live counts",
+    "editing": "acknowledgement at 200/s while ten people edit rules over 100,000 customers",
     "activity": "the pages of what happens, and the count of a replay, with 100,000 customers",
     "baseline": "API calls and time beside a plain Starlette and arq service",
     "memory": "memory at rest and over a million events",
@@ -41,7 +42,7 @@ def bench(
     names: Annotated[list[str] | None, typer.Argument(help=f"Some of: {', '.join(BENCHES)}.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run benchmarks on this machine, over loopback only. All of them take about one and a half hours."""
+    """Run benchmarks on this machine, over loopback only. All of them take about one and three quarter hours."""
     selected = names or list(BENCHES)
     unknown = [name for name in selected if name not in BENCHES]
     if unknown:

@@ -75,6 +75,7 @@ def visit_of(context: Context, *, cpu: Any = None, query: str = "", name: str = 
         is_partial=False,
         sign_ins=None,  # type: ignore[arg-type]  # these pages do not sign in
         doctor=None,  # type: ignore[arg-type]  # nor do they show the strip
+        alerts=None,  # type: ignore[arg-type]  # nor do they raise any
         background=BackgroundTasks(),
     )
 

@@ -100,7 +100,10 @@ async def test_long_work_is_a_task_with_progress_and_then_its_result(context: Co
     assert review.result_of(task, int) == 42
 
 
-async def test_a_short_review_is_computed_each_time(context: Context, gate: Gate) -> None:
+async def test_a_short_review_is_computed_each_time(
+    context: Context, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "ANSWER_TIMEOUT_S", 60.0)
     gate.opened.set()
     visit = visit_of(context)
 

@@ -31,7 +31,7 @@ from service.store.queue import Quota
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 from service.web.access_log import AccessLogMiddleware
-from service.web.authentication import FailureLimiter, SignInLimiter, TokenAuth
+from service.web.authentication import FailureLimiter, TokenAuth
 from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
 from service.web.metrics import Metrics
 from service.web.ops import routes as ops_routes
@@ -197,7 +197,7 @@ def _console(
     pages = build_pages(
         context,
         runner,
-        SignInLimiter(alerts),
+        alerts,
         trusted_proxies=settings.trusted_proxies,
         is_development=settings.is_development,
     )

@@ -15,7 +15,7 @@ from service.runtime import read_text
 from service.sentence import Sentence
 from service.settings import Settings
 from service.store.client import keys
-from service.store.rules import Version, Versions, check_currency
+from service.store.rules import FIRST_NOTE, Version, Versions, check_currency
 from service.store.shops import Shop, ShopRepository, dialect_of
 
 
@@ -77,9 +77,7 @@ async def seed_rules(settings: Settings, versions: Versions, shop: Shop) -> Vers
         return None
     check_currency(rule_set, shop.currency)
     try:
-        return await versions.publish(
-            shop.org, rule_set, author="RULES_FILE", note="the first rules", parent=0
-        )
+        return await versions.publish(shop.org, rule_set, author="RULES_FILE", note=str(FIRST_NOTE), parent=0)
     except Refused:
         return None  # another process was faster
 

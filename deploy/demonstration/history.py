@@ -167,6 +167,7 @@ class History:
                 started_ms=started_ms,
                 total=touched,
                 remaining=0,
+                version=version.number,
                 done=touched,
                 added=sum(count for (effect, *_), count in made.items() if effect == "add"),
                 removed=sum(count for (effect, *_), count in made.items() if effect == "remove"),

@@ -79,6 +79,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "workers_missing": "tagger worker",
     "workers_stopped": "tagger worker",
     # a shop
+    "approval_requested": "",
     "breaker_read": "",
     "breaker_write": "tagger dead-letters list {org}",
     "dead_letters_open": "tagger dead-letters list {org}",

@@ -57,6 +57,8 @@ def judge_shop(
     _judge_freeze(shop, writer, now_ms=facts.now_ms)
     if facts.is_publish_stopped:
         writer.alarm("scheduled_publish_stopped")
+    if facts.request is not None:
+        writer.warn("approval_requested", by=facts.request.by, since_ms=facts.request.at_ms)
     if facts.key_fingerprints - {first_fingerprint}:
         writer.warn("keys_old")
     _judge_webhooks(shop, facts, settings, writer, is_new=is_new)

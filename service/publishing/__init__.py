@@ -15,7 +15,6 @@ from service.publishing.preview import load_customers, load_population
 from service.publishing.publish import (
     NeedsApproval,
     Published,
-    default_note,
     find_same_rollback,
     find_same_rules,
     publish_draft,
@@ -30,7 +29,6 @@ __all__ = [
     "begin_shadow_mode",
     "create_draft",
     "create_rollback_draft",
-    "default_note",
     "draft_diff_lines",
     "draft_end_of_shadow_mode",
     "draft_live_rules",

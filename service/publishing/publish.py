@@ -18,7 +18,7 @@ from service.publishing.preview import PreviewReport
 from service.sentence import Sentence
 from service.store.history import audit_log
 from service.store.jobs import Run, runs
-from service.store.rules import Version
+from service.store.rules import Version, rollback_note
 from service.store.shops import Shop, queue_first_look
 
 
@@ -142,13 +142,8 @@ async def roll_back(
 ) -> Published:
     """Publish the draft of an earlier version."""
     return await publish_draft(
-        context, shop, draft, by=by, note=note or default_note(to), approved=approved, action="rollback"
+        context, shop, draft, by=by, note=note or str(rollback_note(to)), approved=approved, action="rollback"
     )
-
-
-def default_note(version: int) -> str:
-    """The note of a roll-back without a note."""
-    return f"back to version {version}"
 
 
 def _approval_message(report: PreviewReport) -> Sentence:

@@ -16,7 +16,7 @@ from service.domain.engine import CompiledRules, compile_rules
 from service.domain.preview import diff_rules
 from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encode_inheritance, inherit
 from service.errors import NotFound, Refused
-from service.sentence import Sentence
+from service.sentence import Sentence, Words
 from service.store.client import RedisClient, keys, server_time_ms
 from service.store.events import notices
 from service.store.shops import FIRST_LOOK_KEY, FirstLook, Shop, decode_first_look, queue_first_look
@@ -56,6 +56,25 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     preview: dict[str, Any] | None = None  # the preview that the author saw
     changed: tuple[str, ...] = ()  # ids of the rules and tiers that differ from the parent
     scheduled_ms: int = 0  # when a scheduled publish was due; 0: it was not scheduled
+
+
+FIRST_NOTE: Final = Sentence("the first rules")
+
+
+def rollback_note(version: int) -> Sentence:
+    """The note of a roll-back without a note. 0: to no rules."""
+    if not version:
+        return Sentence("back to no rules")
+    return Sentence("back to version {version}", version=version)
+
+
+def describe_note(note: str, words: Words) -> str:
+    """A stored note, in the language of `words` if the service wrote it."""
+    if note == str(FIRST_NOTE):
+        return FIRST_NOTE.text(words)
+    number = note.rpartition(" ")[2]
+    written = rollback_note(int(number) if number.isascii() and number.isdigit() else 0)
+    return written.text(words) if note == str(written) else note
 
 
 class Versions:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from service.domain.customers import Customer, OrgId
 from service.domain.events import Endpoint, EndpointState
 from service.errors import MalformedData
-from service.store import scheduled
+from service.store import scheduled, working_copies
 from service.store.client import RedisClient, keys, server_time_ms
 from service.store.customers import read_snapshot, snapshots
 from service.store.encryption import fingerprint_of
@@ -17,6 +17,7 @@ from service.store.events import endpoints
 from service.store.history import ShopWebhooks, rejections
 from service.store.jobs import NightlyRun, nightly
 from service.store.queue import ShopBacklog, dead_letters, decode_backlog, queue_backlogs
+from service.store.working_copies import ApprovalRequest
 
 MAX_SAMPLE: Final = 100  # snapshots
 MAX_LETTERS: Final = 500  # customers whose dead letters are counted by cause
@@ -39,6 +40,7 @@ class ShopFacts:
     manual_changes: int  # of our tags within a day, at most `MAX_CHANGES`
     live_version: int  # 0 = none
     is_publish_stopped: bool  # a scheduled publish did not go live when it was due
+    request: ApprovalRequest | None  # a marketer waits for an approval of the draft
     customers: int | None  # that Haravan counted; None before the first scan
     known: int  # customers with a snapshot
     sample: tuple[Customer, ...]  # some of them, chosen at random; personal data stays sealed
@@ -63,11 +65,25 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
         pipe.hrandfield(keys.shop(org, "snapshots"), MAX_SAMPLE, withvalues=True)
         pipe.hvals(keys.shop(org, "data_keys"))
         pipe.get(keys.shop(org, scheduled.SCHEDULED_KEY))
+        pipe.get(keys.shop(org, working_copies.REQUEST_KEY))
         endpoints.queue_list(pipe, org)
         replies = await pipe.execute()
-    backlog, rejected, last, letters, state, run, changes, live, known, sample, wrapped, entry, *stored = (
-        replies
-    )
+    (
+        backlog,
+        rejected,
+        last,
+        letters,
+        state,
+        run,
+        changes,
+        live,
+        known,
+        sample,
+        wrapped,
+        entry,
+        request,
+        *stored,
+    ) = replies
     publish = scheduled.decode(entry)
     *until, customers = state
     return ShopFacts(
@@ -83,6 +99,7 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
         manual_changes=len(changes),
         live_version=int(live or 0),
         is_publish_stopped=publish is not None and publish.stop is not None,
+        request=working_copies.decode_request(request),
         customers=None if customers is None else int(customers),
         known=known,
         sample=_customers(sample),

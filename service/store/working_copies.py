@@ -14,6 +14,7 @@ from redis.exceptions import WatchError
 from service.domain.customers import OrgId
 from service.store.client import RedisClient, keys
 
+REQUEST_KEY: Final = "approval_request"
 MAX_UNDO: Final = 50
 REQUEST_DAYS: Final = 30
 EDITING_MS: Final = 90_000  # an open editor says every 30 s that it is open
@@ -61,7 +62,7 @@ class Review(msgspec.Struct, frozen=True):
 
 
 class ApprovalRequest(msgspec.Struct, frozen=True):
-    """A marketer asks for an approval of this content."""
+    """A marketer asks for an approval of this content. It is void once the copy is saved again."""
 
     content: str
     by: str
@@ -88,7 +89,7 @@ async def save(redis: RedisClient, org: OrgId, copy: WorkingCopy, *, before: Wor
             pipe.set(key, _ENCODER.encode(copy))
             pipe.lpush(undo_key, _ENCODER.encode(before))
             pipe.ltrim(undo_key, 0, MAX_UNDO - 1)
-            pipe.delete(keys.shop(org, "working_copy_redo"))
+            pipe.delete(keys.shop(org, "working_copy_redo"), keys.shop(org, REQUEST_KEY))
             await pipe.execute()
         except WatchError:
             return False
@@ -131,6 +132,7 @@ async def _step(
             pipe.lpop(source_key)
             pipe.lpush(target_key, stored)
             pipe.set(key, _ENCODER.encode(restored))
+            pipe.delete(keys.shop(org, REQUEST_KEY))
             await pipe.execute()
         except WatchError:
             return None
@@ -177,7 +179,7 @@ def _decode_editing(stored: Mapping[bytes, bytes], now_ms: int) -> dict[str, Edi
 
 async def remove(redis: RedisClient, org: OrgId) -> None:
     """Discard the copy and everything about it."""
-    names = ("working_copy", "working_copy_undo", "working_copy_redo", "review", "approval_request")
+    names = ("working_copy", "working_copy_undo", "working_copy_redo", "review", REQUEST_KEY)
     await redis.delete(*(keys.shop(org, name) for name in names))
 
 
@@ -194,14 +196,16 @@ async def load_review(redis: RedisClient, org: OrgId) -> Review | None:
 
 async def save_request(redis: RedisClient, org: OrgId, request: ApprovalRequest) -> None:
     """Store a request for an approval. It replaces an earlier one."""
-    await redis.set(
-        keys.shop(org, "approval_request"), _ENCODER.encode(request), ex=REQUEST_DAYS * keys.DAY_S
-    )
+    await redis.set(keys.shop(org, REQUEST_KEY), _ENCODER.encode(request), ex=REQUEST_DAYS * keys.DAY_S)
 
 
 async def load_request(redis: RedisClient, org: OrgId) -> ApprovalRequest | None:
     """The open request for an approval."""
-    stored = await redis.get(keys.shop(org, "approval_request"))
+    return decode_request(await redis.get(keys.shop(org, REQUEST_KEY)))
+
+
+def decode_request(stored: bytes | None) -> ApprovalRequest | None:
+    """The stored request, None if there is none."""
     return None if stored is None else msgspec.json.decode(stored, type=ApprovalRequest)
 
 

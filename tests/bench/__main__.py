@@ -28,6 +28,7 @@ BENCHES: Final = {
     "evaluation": "20 rules over 100,000 customers, beside two other engines",
     "preview": "a preview of all customers, cold and after an edit",
     "pages": "the pages of rules with 100,000 customers and 50 rules, and live counts",
+    "editing": "acknowledgement at 200/s while ten people edit rules over 100,000 customers",
     "activity": "the pages of what happens, and the count of a replay, with 100,000 customers",
     "baseline": "API calls and time beside a plain Starlette and arq service",
     "memory": "memory at rest and over a million events",

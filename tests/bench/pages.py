@@ -96,7 +96,7 @@ class Marketer:
         data = {**fields, "form_token": self.visitor.secret.form_token, "part": "panel"}
         headers = self.visitor.headers() | SAME_ORIGIN | {"HX-Request": "true"}
         answer = await self.client.post(path, data=data, headers=headers)
-        answer.raise_for_status()
+        assert answer.is_success, answer.text[:2_000]
         return answer.text
 
     async def form(self, path: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from anyio.from_thread import BlockingPortal
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from service.context import Context
 from service.domain.access import Role
@@ -55,7 +55,18 @@ class Visit:
         self.go("/login")
         self.page.get_by_label("E-mail").fill(f"{role}@example.com")
         self.page.locator("#password").fill(password)
-        self.page.locator("button.primary").click()
+        self.follow(self.page.locator("button.primary"))
+
+    def follow(self, control: Locator, *, by_keyboard: bool = False) -> None:
+        """Press a link or button that leads to another page, and wait until that page and its scripts are loaded.
+
+        Without this, what follows may still meet the page before, or the next one without its listeners.
+        """
+        with self.page.expect_navigation():
+            if by_keyboard:
+                control.press("Enter")
+            else:
+                control.click()
 
     def path(self) -> str:
         """Where the browser is."""

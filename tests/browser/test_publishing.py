@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from msgspec import Raw
 from playwright.sync_api import Browser, Page, expect
 
 from service.domain.access import Role
@@ -15,11 +16,12 @@ from service.domain.customers import Customer, CustomerId
 from service.domain.decisions import OWNERSHIP_CODEC, Ownership
 from service.domain.documents import canonical_json, parse_rules
 from service.locales import translator_for
-from service.store import scheduled, working_copies
+from service.store import scheduled, tasks, working_copies
 from service.store.client import keys
 from service.store.shops import FREEZE_KEY
+from service.store.tasks import Task
 from service.store.working_copies import WorkingCopy
-from tests.browser.site import DESK, PHONE, Site, Visit, visiting
+from tests.browser.site import DESK, PHONE, Scheme, Site, Visit, visiting
 from tests.browser.test_accessibility import violations
 from tests.browser.test_rules import FIRST_ID, RULES, prepare
 from tests.support.customers import store_customers
@@ -78,7 +80,6 @@ def test_a_large_change_is_stopped_approved_and_undone(
     with visiting(browser, site, size=size, language=language, scripts=scripts) as visit:
         page = visit.page
         visit.sign_in(Role.MARKETER)
-        page.wait_for_url("**/shops**")
         visit.go(PUBLISH)
         expect(page.get_by_text(t("review.guard"))).to_be_visible()
         check(visit, scripts=scripts)
@@ -88,8 +89,10 @@ def test_a_large_change_is_stopped_approved_and_undone(
     with visiting(browser, site, size=size, language=language, scripts=scripts) as visit:
         page = visit.page
         visit.sign_in(Role.OPS)
-        page.wait_for_url("**/shops**")
-        visit.go(PUBLISH)
+        visit.go(f"/shops/{ORG}")
+        expect(page.locator("main")).to_contain_text("Ai cũng là VIP")
+        check(visit, scripts=scripts)
+        page.locator("main").get_by_role("link", name=t("approval.open")).click()
         expect(page.get_by_label(t("review.note"))).to_have_value("Ai cũng là VIP")
         page.get_by_role("checkbox").check()
         button(page, t("review.submit", added="400", removed="0", kept="0"))
@@ -112,8 +115,14 @@ def test_a_marketer_sees_who_would_lose_the_tag(
     async def give_tags() -> None:
         redis: Any = site.context.redis
         tagged = [
-            Customer(id=CustomerId(FIRST_ID + number), total_spent=number * 1_000_000_0000, tags=("VIP",))
-            for number in (6, 7)
+            Customer(
+                id=CustomerId(FIRST_ID + number),
+                total_spent=number * 1_000_000_0000,
+                tags=("VIP",),
+                last_name="Lê",
+                first_name=name,
+            )
+            for number, name in ((6, "Dũng"), (7, "Vy"))
         ]
         await store_customers(redis, site.context.shops, ORG, tagged)
         for customer in tagged:
@@ -121,16 +130,52 @@ def test_a_marketer_sees_who_would_lose_the_tag(
             await redis.hset(keys.shop(ORG, "owned"), str(customer.id), owned)
 
     t = translator_for("vi" if language == "vi" else "en")
-    site.call(start, site, 6_000_000, VIP % 7_000_000)
+    site.call(start, site, 6_000_000)
     site.call(give_tags)
     with visiting(browser, site, size=size, language=language, scripts=scripts) as visit:
+        page, loser = visit.page, "Lê Dũng" if language == "vi" else "Dũng Lê"
+        visit.sign_in(Role.MARKETER)
+        visit.go(f"{RULES}/vip/edit")
+        page.locator("#value-n-0").fill("7tr")
+        if not scripts:
+            button(page, t("rules.save"))
+        expect(page.locator(".samples", has=page.locator(".remove")).get_by_role("link")).to_have_text(loser)
+        button(page, t("rules.review"))
+        page.get_by_text(t("review.who_loses", tag="VIP")).click()
+        page.get_by_role("link", name=f"{loser} #{FIRST_ID + 6}").click()
+        page.wait_for_url(f"**/customers/{FIRST_ID + 6}")
+
+
+@pytest.mark.parametrize(
+    ("language", "size", "scheme"),
+    [("vi", DESK, "light"), ("en", PHONE, "dark")],
+    ids=["vi desk", "en phone"],
+)
+def test_work_that_takes_long_shows_how_far_it_is(
+    browser: Browser, site: Site, language: str, size: tuple[int, int], scheme: Scheme
+) -> None:
+    t, name = translator_for("vi" if language == "vi" else "en"), f"publish-{language * 8}"
+    redis = site.context.redis
+    site.call(start, site, 7_000_000)
+    live = site.call(site.context.versions.live_number, ORG)
+
+    def report(done: int, **ended: Any) -> None:
+        task = Task(started_ms=1, total=100_000, done=done, **ended)
+        site.call(tasks.save, redis, ORG, name, task)
+
+    report(41_000)
+    with visiting(browser, site, size=size, language=language, scheme=scheme) as visit:
         page = visit.page
         visit.sign_in(Role.MARKETER)
-        page.wait_for_url("**/shops**")
-        visit.go(PUBLISH)
-        page.get_by_text(t("review.who_loses", tag="VIP")).click()
-        page.get_by_role("link", name=str(FIRST_ID + 6)).click()
-        page.wait_for_url(f"**/customers/{FIRST_ID + 6}")
+        visit.go(f"/shops/{ORG}/working/{name}")
+        expect(page.locator("progress")).to_have_attribute("value", "41")
+        check(visit, scripts=True)
+        report(100_000)
+        expect(page.get_by_text(t("working.compute", total=t.number(100_000)))).to_be_visible()
+        check(visit, scripts=True)
+        report(100_000, status="done", ended_ms=2, result=Raw(str(live).encode()))
+        page.wait_for_url(f"**/history/{live}")
+        expect(page.get_by_text(t("notice.published", number=str(live)))).to_be_visible()
 
 
 @pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
@@ -143,7 +188,6 @@ def test_a_publish_is_scheduled_moved_and_cancelled(
     with visiting(browser, site, size=size, language=language, scripts=scripts) as visit:
         page = visit.page
         visit.sign_in(Role.MARKETER)
-        page.wait_for_url("**/shops**")
         visit.go(PUBLISH)
         page.get_by_label(t("review.note")).fill("Từ mùng 1")
         page.get_by_text(t("scheduled.later")).click()
@@ -175,7 +219,6 @@ def test_a_shop_is_frozen_shown_so_and_thawed(
     with visiting(browser, site, size=size, language=language, scripts=scripts) as visit:
         page = visit.page
         visit.sign_in(Role.MARKETER)
-        page.wait_for_url("**/shops**")
         visit.go(FREEZE)
         check(visit, scripts=scripts)
         page.locator("#first").fill(TODAY.isoformat())
@@ -204,13 +247,12 @@ def test_the_history_is_filtered_compared_and_downloaded(browser: Browser, site:
     with visiting(browser, site) as visit:
         page = visit.page
         visit.sign_in(Role.VIEWER)
-        page.wait_for_url("**/shops**")
         visit.go(HISTORY)
         page.get_by_label("Quy tắc", exact=True).select_option("vip")
         page.get_by_label("Từ ngày").fill(TODAY.isoformat())
-        button(page, "Lọc")
-        page.get_by_role("link", name=f"v{live.number}", exact=True).click()
-        page.get_by_role("link", name="YAML", exact=True).click()
+        visit.follow(page.get_by_role("button", name="Lọc"))
+        visit.follow(page.get_by_role("link", name=f"v{live.number}", exact=True))
+        visit.follow(page.get_by_role("link", name="YAML", exact=True))
         expect(page.locator(".diff")).to_contain_text("+- id: vip")
         check(visit, scripts=True)
         with page.expect_download() as download:

@@ -114,7 +114,7 @@ def test_a_session_that_ends_loses_nothing_that_was_typed(
         visit.go(f"/shops/{PAST_ORG}/pause")
         visit.page.get_by_label("Lý do").fill('Tết "2027"')
         site.call(sessions.remove_all, site.context.redis, "owner")
-        visit.page.locator("button.danger").click()
+        visit.follow(visit.page.locator("button.danger"))
         expect(visit.page.locator("h1")).to_have_text("Phiên đăng nhập đã hết")
 
         with visit.page.context.expect_page() as opened:
@@ -126,13 +126,13 @@ def test_a_session_that_ends_loses_nothing_that_was_typed(
         expect(other.locator("h1")).to_have_text("Đã đăng nhập lại")
         other.close()
 
-        visit.page.get_by_role("button", name="Gửi lại").click()
+        visit.follow(visit.page.get_by_role("button", name="Gửi lại"))
         if visit.page.locator("h1").inner_text() == "Gửi lại biểu mẫu?":
-            visit.page.get_by_role("button", name="Gửi lại").click()
+            visit.follow(visit.page.get_by_role("button", name="Gửi lại"))
         expect(visit.page.locator("h1")).not_to_have_text("Gửi lại biểu mẫu?")
         visit.go(f"/shops/{PAST_ORG}/pause")
         expect(visit.page.get_by_text('Tết "2027"')).to_be_visible()
-        visit.page.locator("form button.primary").click()
+        visit.follow(visit.page.locator("form button.primary"))
         expect(visit.page.locator(".strip.paused")).to_have_count(0)
 
 

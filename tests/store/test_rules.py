@@ -10,8 +10,9 @@ from service.domain.customers.customer import OrgId
 from service.domain.documents.parser import parse_rules
 from service.domain.rules.document import RuleSet
 from service.errors import NotFound, Refused
+from service.locales import translator_for
 from service.store.client import RedisClient, keys
-from service.store.rules import Versions
+from service.store.rules import FIRST_NOTE, Versions, describe_note, rollback_note
 
 ORG = OrgId("1000000001")
 
@@ -103,3 +104,19 @@ async def test_shops_have_rules_of_their_own(versions: Versions) -> None:
     await versions.publish(ORG, rules(), author="lan", parent=0)
 
     assert await versions.live(OrgId("2")) is None
+
+
+@pytest.mark.parametrize(
+    ("note", "text"),
+    [
+        (str(FIRST_NOTE), "bộ quy tắc đầu tiên"),
+        (str(rollback_note(12)), "quay lại bản v12"),
+        (str(rollback_note(0)), "quay lại lúc chưa có quy tắc"),
+        ("back to version 1 of the plan", "back to version 1 of the plan"),
+        ("Tết 2027", "Tết 2027"),
+        ("", ""),
+    ],
+)
+def test_a_note_that_the_service_wrote_is_read_in_the_readers_language(note: str, text: str) -> None:
+    assert describe_note(note, translator_for("vi")) == text
+    assert describe_note(note, translator_for("en")) == note

@@ -13,10 +13,9 @@ from typing import Final
 
 from service.context import Context
 from service.domain.customers import Customer, CustomerId, OrgId, fold
-from service.domain.explain import Language
 from service.errors import MalformedData
 from service.store.client import keys, scan_hash
-from service.store.customers import read_snapshot, snapshots
+from service.store.customers import full_name, read_snapshot, snapshots
 
 MAX_FOUND: Final = 50
 MIN_TEXT: Final = 2  # characters
@@ -73,12 +72,6 @@ async def find_customers(context: Context, org: OrgId, text: str, *, personal: b
 async def is_known(context: Context, org: OrgId, customer: CustomerId) -> bool:
     """Whether the customer was ever read."""
     return not await snapshots.never_read(context.redis, org, [customer])
-
-
-def full_name(customer: Customer, language: Language = "vi") -> str:
-    """Family name first in Vietnamese, last in English; "" if no name is stored."""
-    parts = (customer.last_name, customer.first_name)
-    return " ".join(part for part in (parts if language == "vi" else reversed(parts)) if part)
 
 
 def without_diacritics(text: str) -> str:

@@ -6,7 +6,9 @@ since the form was loaded.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,7 +29,8 @@ from service.store.working_copies import Saver, WorkingCopy
 
 KINDS: Final = ("rules", "tiers")
 MAX_DOCUMENT: Final = 256 * 1024
-MAX_ATTEMPTS: Final = 5  # of a save, while others save as well
+MAX_ATTEMPTS: Final = 12  # of a save, while others save as well
+BACKOFF_S, MAX_BACKOFF_S = 0.01, 0.3
 
 Entry = dict[str, Any]
 Document = dict[str, Any]
@@ -229,7 +232,10 @@ async def _change(
     parent: int | None = None,
 ) -> WorkingCopy:
     """Save what `change` makes of the document. None: nothing has changed. Begins again while others save as well."""
-    for _ in range(MAX_ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
+        if attempt:  # full jitter: without it those who collided once collide again
+            longest_s = min(BACKOFF_S * 2**attempt, MAX_BACKOFF_S)
+            await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311  # no secret
         copy = await open_copy(context, shop)
         document = change(copy)
         if document is None:

@@ -38,6 +38,7 @@ from service.locales import translator_for
 from service.publishing.editor.copies import Entry, entry_of
 from service.publishing.editor.draft_rules import DraftRules
 from service.publishing.editor.warm import WarmShop, warm_shop
+from service.store.customers import load_names
 
 MAX_VALUES: Final = 200  # of a field, offered as a list
 Path = tuple[str | int, ...]  # from the rule to one of its parts
@@ -54,10 +55,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A customer that would change, with the values that the rule reads."""
+    """A customer that would change, with the values that the rule reads. `name` is "" if none is stored."""
 
     customer: int
     values: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +146,28 @@ async def inspect(
         )
     else:
         effect = rule_effect(warm.population, compiled, entry_id)
+        names = await load_names(
+            context.redis, org, shop.cipher, (*effect.adds, *effect.removes), words.language
+        )
         found = replace(
             found,
             sentence=describe(rule.when, translator=words, currency=rule_set.currency),
             details=(describe_keep(rule, translator=words),),
             effect=effect,
-            adds=_samples(warm, rule, effect.adds, words, rule_set.currency),
-            removes=_samples(warm, rule, effect.removes, words, rule_set.currency),
+            adds=_samples(warm, rule, effect.adds, names, words, rule_set.currency),
+            removes=_samples(warm, rule, effect.removes, names, words, rule_set.currency),
         )
     elapsed_ms = round((time.perf_counter() - started) * 1000)
     return replace(found, warnings=_warnings(found, warm, compiled, entry_id, words), elapsed_ms=elapsed_ms)
 
 
 async def compare_tier(
-    context: Context, org: OrgId, document: dict[str, Any], entry_id: str
-) -> TierPreview | None:
-    """Who moves between the levels of a tier if the draft goes live. None if it has errors or is not enabled."""
+    context: Context, org: OrgId, document: dict[str, Any], entry_id: str, language: Language
+) -> tuple[TierPreview, Mapping[int, str]] | None:
+    """Who moves between the levels of a tier if the draft goes live, and the names of the samples.
+
+    None if it has errors or is not enabled.
+    """
     shop = await context.shops.get_or_raise(org)
     kind, index, _ = entry_of(document, entry_id)
     draft = DraftRules.of(document)
@@ -167,7 +175,10 @@ async def compare_tier(
         return None
     compiled = compile_rules(draft.related((kind, index)))
     warm = await warm_shop(context, shop, compiled)
-    return next(iter(preview(warm.population.population, compiled).tiers), None)
+    for tier in preview(warm.population.population, compiled).tiers:
+        samples = [customer for move in tier.moves for customer in move.samples]
+        return tier, await load_names(context.redis, org, shop.cipher, samples, language)
+    return None
 
 
 def count_levels(warm: WarmShop, compiled: CompiledRules, tier_id: str) -> tuple[LevelCount, ...]:
@@ -207,9 +218,14 @@ def _text(problem: DocumentError, words: Translator) -> str:
 
 
 def _samples(
-    warm: WarmShop, rule: Rule, ids: tuple[int, ...], words: Translator, currency: str
+    warm: WarmShop,
+    rule: Rule,
+    ids: tuple[int, ...],
+    names: Mapping[int, str],
+    words: Translator,
+    currency: str,
 ) -> tuple[Sample, ...]:
-    names = list(dict.fromkeys(each.field for each in iter_conditions(rule.when)))[:3]
+    fields = list(dict.fromkeys(each.field for each in iter_conditions(rule.when)))[:3]
     samples: list[Sample] = []
     for customer_id in ids:
         known = warm.population.find(customer_id)
@@ -223,9 +239,9 @@ def _samples(
                     translator=words,
                     currency=currency,
                 )
-                for name in names
+                for name in fields
             ]
-            samples.append(Sample(customer_id, " · ".join(texts)))
+            samples.append(Sample(customer_id, " · ".join(texts), names.get(customer_id, "")))
     return tuple(samples)
 
 

@@ -3,6 +3,7 @@
 Other rooms load and decode states; the scripts of the drain write them."""
 
 from service.store.customers import snapshots
+from service.store.customers.names import full_name, load_names
 from service.store.customers.sealed_snapshots import (
     PERSONAL_KEYS,
     Snapshot,
@@ -29,9 +30,11 @@ __all__ = [
     "decode_exclusions",
     "drop_fields",
     "encode_exclusions",
+    "full_name",
     "is_current",
     "kept_fields",
     "last_snapshot",
+    "load_names",
     "load_states",
     "read_snapshot",
     "seal_snapshot",

@@ -76,6 +76,7 @@ SHARED_METRICS: Final = {
         ("kind",),
         _values(
             "app_uninstalled",
+            "approval_requested",
             "drain_failed",
             "endpoint_disabled",
             "first_look_waiting",

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.doctor import DoctorCache
@@ -40,7 +41,7 @@ class Pages(NamedTuple):
 def build_pages(
     context: Context,
     cpu: CpuRunner,
-    sign_ins: SignInLimiter,
+    alerts: Alerts,
     *,
     trusted_proxies: Sequence[str],
     is_development: bool = False,
@@ -48,7 +49,7 @@ def build_pages(
     """Build the pages. `trusted_proxies`: see `service.web.ops.routes`. `is_development` adds /design."""
     groups = (*GROUPS, design.GROUP) if is_development else GROUPS
     sections = [section for group in groups for section in group.sections]
-    responder = Responder(context, cpu, sign_ins, sections, DoctorCache(cpu))
+    responder = Responder(context, cpu, SignInLimiter(alerts), sections, DoctorCache(cpu), alerts)
     middleware: Any = [
         Middleware(ProxyHeadersMiddleware, trusted_hosts=[*trusted_proxies]),
         Middleware(SecurityMiddleware),

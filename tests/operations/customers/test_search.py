@@ -8,15 +8,9 @@ import pytest
 
 from service.context import Context
 from service.domain.customers.customer import Customer, CustomerId
-from service.operations.customers.search import (
-    MAX_FOUND,
-    find_customers,
-    full_name,
-    is_known,
-    without_diacritics,
-)
+from service.operations.customers.search import MAX_FOUND, find_customers, is_known, without_diacritics
 from service.store.client import RedisClient, keys
-from service.store.customers import seal_snapshot
+from service.store.customers import full_name, seal_snapshot
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 from tests.support.shop import ORG, add_shops

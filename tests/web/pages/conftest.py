@@ -9,9 +9,16 @@ import pytest
 
 from service.domain.access import Role
 from service.store.client import RedisClient
+from service.web.pages.publishing import working
 from tests.support.visitors import Visitor, visit_as
 
 VisitAs = Callable[[Role], Awaitable[Visitor]]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short review is answered at once, also on a busy machine."""
+    monkeypatch.setattr(working, "ANSWER_TIMEOUT_S", 60.0)
 
 
 @pytest.fixture

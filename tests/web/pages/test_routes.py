@@ -9,15 +9,20 @@ from pathlib import Path
 import httpx2
 import pytest
 from jinja2 import nodes
+from starlette.routing import Mount, Route
 
+from service.alerts import Alerts
+from service.context import Context
+from service.cpu_pool import InProcess
 from service.domain.access import Role
 from service.domain.explain import LANGUAGES
 from service.locales import translator_for
 from service.settings import read_settings
 from service.store.client import SERVICE, RedisClient
 from service.store.history import AuditRow, audit_log
+from service.store.rules import Versions
 from service.store.shops import ShopRepository
-from service.web.pages import GROUPS
+from service.web.pages import GROUPS, build_pages
 from service.web.pages.shell import Page, environment
 from service.web.pages.shell.security import HEADERS
 from tests.support.shop import ORG, OTHER_ORG
@@ -76,6 +81,22 @@ def test_the_table_names_every_page_with_its_role() -> None:
         name: role for role, names in LEAST.items() for name in names.split()
     }
     assert len(NAMES) == len(set(NAMES))
+
+
+async def test_no_route_of_the_pages_is_outside_of_the_table(
+    redis: RedisClient, shops: ShopRepository
+) -> None:
+    context = Context(redis, shops, Versions(redis))
+    pages = build_pages(
+        context, InProcess(context), Alerts(context.redis), trusted_proxies=(), is_development=True
+    )
+
+    routes = [route for route in pages.routes if isinstance(route, Route)]
+    found = {(route.path, method) for route in routes for method in route.methods or ()}
+
+    expected = {(page.path, page.method) for page in PAGES} | {("/design", "GET")}
+    assert found - {(path, "HEAD") for path, _ in found} == expected
+    assert all(isinstance(each, Route | Mount) for each in pages.routes)  # mounts serve files only
 
 
 def test_what_owners_manage_belongs_to_users_of_every_shop() -> None:

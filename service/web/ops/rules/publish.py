@@ -20,7 +20,6 @@ from service.publishing import (
     Draft,
     create_draft,
     create_rollback_draft,
-    default_note,
     draft_to_dict,
     find_same_rollback,
     find_same_rules,
@@ -29,7 +28,7 @@ from service.publishing import (
     rollout,
 )
 from service.store.jobs import Run
-from service.store.rules import Version
+from service.store.rules import Version, rollback_note
 from service.store.shops import Shop
 from service.web.ops.activity import RUN_EXAMPLE, RunModel, to_run_model
 from service.web.ops.contract import (
@@ -169,7 +168,7 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     if body.dry_run:
         return RollbackResponse(to_preview(draft, translator_for(body.lang)), None)
     live = await find_same_rollback(
-        context, shop, draft, by=request.by.name, note=body.note or default_note(body.to)
+        context, shop, draft, by=request.by.name, note=body.note or str(rollback_note(body.to))
     )
     if live is not None:
         run = await rollout.find_run(context.redis, shop.org, live)

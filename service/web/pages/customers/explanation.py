@@ -41,9 +41,9 @@ from service.operations import (
     format_dead_letter,
     format_values,
     outcome_text,
-    search,
 )
 from service.store import working_copies
+from service.store.customers import full_name
 from service.store.history import LedgerRow
 
 MAX_DELIVERIES: Final = 10
@@ -180,7 +180,7 @@ def to_page(explained: Explained, *, t: Translator, personal: bool, entry: str =
     """The texts of an explanation. `personal`: the visitor may see names and birthdays."""
     explanation = explained.explanation
     customer, next_change = explanation.input.customer, explanation.next_change
-    name = search.full_name(customer, t.language)
+    name = full_name(customer, t.language)
     return CustomerPage(
         name=name if personal else mask_name(name),
         email=mask_email(customer.email or ""),

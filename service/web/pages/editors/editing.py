@@ -94,7 +94,9 @@ async def show_moves(visit: Visit) -> View | Redirect:
     """Who moves between the levels of a tier."""
     shop = await visit.context.shops.describe(visit.org)
     copy = await editor.open_copy(visit.context, shop)
-    moves = await visit.cpu.run(editor.compare_tier, shop.org, copy.document, visit.path["id"])
+    moves = await visit.cpu.run(
+        editor.compare_tier, shop.org, copy.document, visit.path["id"], visit.language
+    )
     template = "editors/moves_part.html" if visit.is_partial else "editors/moves.html"
     model = tiers.make_moves(shop, visit.path["id"], moves)
     return View(template, model, visit.t("tiers.moves"), crumbs_to(visit, shop))

@@ -101,7 +101,7 @@ class MoveCell:
     customers: int = 0
     waiting: int = 0
     is_down: bool = False
-    samples: tuple[int, ...] = ()
+    samples: tuple[tuple[int, str], ...] = ()  # id and name
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +302,11 @@ def ladder_field(levels: Sequence[Mapping[str, Any]]) -> str:
     return next(iter(fields)) if len(fields) == 1 and fields <= {*NUMBERS} else ""
 
 
-def make_moves(shop: Shop, tier_id: str, preview: TierPreview | None) -> Moves:
+def make_moves(shop: Shop, tier_id: str, moves: tuple[TierPreview, Mapping[int, str]] | None) -> Moves:
     """The moves as a table: a row for each level that somebody leaves."""
-    if preview is None:
+    if moves is None:
         return Moves(shop, tier_id)
+    preview, people = moves
     names = [*preview.levels, ""]
     cells: dict[tuple[str, str], MoveCell] = {}
     for move in preview.moves:
@@ -316,7 +317,7 @@ def make_moves(shop: Shop, tier_id: str, preview: TierPreview | None) -> Moves:
             known.customers + move.customers,
             known.waiting + move.customers * move.waits,
             names.index(target) > names.index(source),
-            (*known.samples, *move.samples)[:5],
+            (*known.samples, *((each, people.get(each, "")) for each in move.samples))[:5],
         )
     rows = tuple(
         MoveRow(source, tuple(cells.get((source, target), MoveCell(target)) for target in names))

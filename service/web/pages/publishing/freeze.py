@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from service.domain.access import Role
@@ -11,6 +12,7 @@ from service.publishing.review import CopyReview
 from service.store.shops import FreezeState, Shop
 from service.store.tasks import Task
 from service.web.pages.publishing import working
+from service.web.pages.publishing.people import names_in
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_count, parse_day
 
 
@@ -25,6 +27,7 @@ class FreezePage:
     review: CopyReview | None = None
     may_end: bool = False
     errors: tuple[tuple[str, str], ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 async def show_freeze(visit: Visit) -> View | Redirect:
@@ -85,7 +88,8 @@ async def _show(visit: Visit, *, errors: tuple[tuple[str, str], ...] = ()) -> Vi
     if isinstance(found, Task):
         return working.show_progress(visit, found, _path(visit), title, crumbs)
     needs_approval = found.effect is not None and found.effect.needs_approval
-    model = replace(model, review=found, may_end=visit.may("ops") or not needs_approval)
+    may_end, names = visit.may("ops") or not needs_approval, await names_in(visit, found.effect)
+    model = replace(model, review=found, may_end=may_end, names=names)
     return View("publishing/freeze.html", model, title, crumbs, status=status)
 
 

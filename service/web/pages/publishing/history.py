@@ -29,6 +29,7 @@ from service.store.shops import Shop
 from service.store.tasks import Task
 from service.web.pages.publishing import working
 from service.web.pages.publishing.effects import Progress, measure
+from service.web.pages.publishing.people import names_in
 from service.web.pages.shell import (
     Crumb,
     Download,
@@ -123,6 +124,7 @@ class Rollback:
     shop: Shop
     review: RollbackReview
     may_publish: bool
+    names: Mapping[int, str]
 
 
 async def show_history(visit: Visit) -> View | Redirect:
@@ -199,7 +201,7 @@ async def show_rollback(visit: Visit) -> View | Redirect:
         path = f"/shops/{shop.org}/history/{to}/rollback"
         return working.show_progress(visit, review, path, title, _crumbs(visit, shop))
     may_publish = visit.may("ops") or not review.effect.needs_approval
-    model = Rollback(shop, review, may_publish)
+    model = Rollback(shop, review, may_publish, await names_in(visit, review.effect))
     return View("publishing/rollback.html", model, title, _crumbs(visit, shop))
 
 

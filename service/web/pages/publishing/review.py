@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,6 +20,7 @@ from service.store.shops import Shop
 from service.store.tasks import Task
 from service.store.working_copies import ApprovalRequest, WorkingCopy
 from service.web.pages.publishing import working
+from service.web.pages.publishing.people import names_in
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_day, parse_time
 
 MAX_NOTE: Final = 200
@@ -42,6 +44,7 @@ class PublishReview:
     day: str
     time: str
     errors: dict[str, str]
+    names: Mapping[int, str]
 
 
 async def show_publish(visit: Visit) -> View | Redirect:
@@ -96,6 +99,12 @@ async def ask_approval(visit: Visit) -> View | Redirect:
         return await _review(visit, errors)
     note = visit.posted("note")[:MAX_NOTE]
     await request_approval(visit.context, shop.org, visit.posted("content"), by=visit.by, note=note)
+    visit.alerts.raise_alert(
+        "approval_requested",
+        f"{visit.by.name} asks for an approval of a publish that is larger than the guard allows. "
+        f"Preview and approval: {visit.url}/shops/{shop.org}/rules/publish",
+        org=shop.org,
+    )
     return Redirect(f"/shops/{shop.org}/rules/publish", Notice("notice.approval_asked"))
 
 
@@ -145,6 +154,7 @@ async def _review(visit: Visit, errors: dict[str, str]) -> View:
         day=visit.posted("day"),
         time=visit.posted("time"),
         errors=errors,
+        names=await names_in(visit, review.effect if review is not None else None),
     )
     status = 422 if errors else 200
     return View("publishing/review.html", model, visit.t("review.title"), crumbs, status=status)

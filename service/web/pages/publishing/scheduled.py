@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from service.domain.access import Role
@@ -12,6 +13,7 @@ from service.store.scheduled import ScheduledPublish
 from service.store.shops import Shop
 from service.store.tasks import Task
 from service.web.pages.publishing import working
+from service.web.pages.publishing.people import names_in
 from service.web.pages.publishing.review import parse_moment_ms
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_count
 
@@ -25,6 +27,7 @@ class ScheduledPage:
     review: CopyReview | None = None
     may_publish: bool = False
     error: str = ""
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 async def show_scheduled(visit: Visit) -> View | Redirect:
@@ -86,7 +89,8 @@ async def _show(visit: Visit, *, error: str = "") -> View:
     if isinstance(found, Task):
         return working.show_progress(visit, found, _path(visit), title, crumbs)
     needs_approval = found.effect is not None and found.effect.needs_approval
-    model = ScheduledPage(shop, entry, found, visit.may("ops") or not needs_approval, error)
+    names = await names_in(visit, found.effect)
+    model = ScheduledPage(shop, entry, found, visit.may("ops") or not needs_approval, error, names)
     return View("publishing/scheduled.html", model, title, crumbs, status=422 if error else 200)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from service.domain.explain import Translator
+from service.store.rules import describe_note
 
 SCALES: Final[Mapping[str, int]] = {
     **dict.fromkeys(("k", "ng", "nghin", "ngan"), 10**3),
@@ -117,6 +118,10 @@ class Formats:
             if whole >= size:
                 return self.t.plural(key, whole // size)
         return self.t.plural("seconds", whole)
+
+    def note(self, note: str) -> str:
+        """The note of a version, in the reader's language if the service wrote it."""
+        return describe_note(note, self.t)
 
     def _at(self, at_ms: int) -> datetime:
         return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(self.timezone))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from service.context import Context
 from service.domain.customers import OrgId
@@ -128,7 +128,7 @@ def _language_link(
 ) -> LanguageLink:
     kept = [(name, value) for name, value in query if name != "lang"]
     return LanguageLink(
-        code, LANGUAGE_NAMES[code], f"{path}?{urlencode([*kept, ('lang', code)])}", code == current
+        code, LANGUAGE_NAMES[code], f"{quote(path)}?{urlencode([*kept, ('lang', code)])}", code == current
     )
 
 

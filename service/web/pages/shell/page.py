@@ -8,6 +8,7 @@ from typing import Literal
 
 from starlette.datastructures import FormData, QueryParams
 
+from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.doctor import DoctorCache
@@ -51,6 +52,7 @@ class Visit:
     is_partial: bool  # htmx asked: answer with a part of the page
     sign_ins: SignInLimiter
     doctor: DoctorCache
+    alerts: Alerts
     background: BackgroundTasks  # work that may outlive the request
     visitor: Visitor | None = None
 

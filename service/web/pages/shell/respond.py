@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.doctor import DoctorCache
@@ -79,6 +80,7 @@ class Responder:
     sign_ins: SignInLimiter
     sections: Sequence[Section]
     doctor: DoctorCache
+    alerts: Alerts
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
 
     def endpoint(self, pages: Sequence[Page]) -> Respond:
@@ -147,6 +149,7 @@ class Responder:
             is_partial=is_partial(request),
             sign_ins=self.sign_ins,
             doctor=self.doctor,
+            alerts=self.alerts,
             background=self.background,
         )
 

@@ -9,9 +9,11 @@ from service.context import Context
 from service.doctor import DoctorCache, Finding, Severity
 from service.domain.customers import OrgId
 from service.domain.explain import Language
+from service.store import working_copies
 from service.store.history import deliveries
 from service.store.queue import load_backlogs
 from service.store.shops import Shop
+from service.store.working_copies import ApprovalRequest
 
 Level = Literal["good", "warning", "problem", "paused", "frozen", "unknown"]
 LEVELS: Final[dict[Severity, Level]] = {
@@ -43,6 +45,7 @@ class Strip:
     pause_reason: str
     is_shadow: bool
     frozen_until: int  # the last day of a freeze, as ordinal; 0: no freeze has begun
+    request: ApprovalRequest | None  # somebody waits for an approval
 
     @property
     def worst(self) -> str:
@@ -51,10 +54,11 @@ class Strip:
 
 
 async def load_strip(context: Context, doctor: DoctorCache, shop: Shop, language: Language) -> Strip:
-    """Gather the state of a shop: three short reads, and the cached diagnosis."""
+    """Gather the state of a shop: four short reads, and the cached diagnosis."""
     [backlog] = await load_backlogs(context.redis, [shop.org])
     latest = (await deliveries.list_deliveries(context.redis, shop.org, limit=1)).deliveries
     version = await context.versions.live_number(shop.org)
+    request = await working_copies.load_request(context.redis, shop.org)
     changed_by_people = (
         shop.paused,
         shop.removals_paused,
@@ -62,6 +66,7 @@ async def load_strip(context: Context, doctor: DoctorCache, shop: Shop, language
         shop.first_look,
         shop.freeze,
         version,
+        request,
     )
     report = await doctor.diagnose(shop.org, language, state=(*changed_by_people, backlog.dead_letters > 0))
     wrong = [finding for finding in report.findings if finding.severity is not Severity.OK] if report else []
@@ -86,5 +91,6 @@ async def load_strip(context: Context, doctor: DoctorCache, shop: Shop, language
         paused_since_ms=shop.paused_since_ms,
         pause_reason=shop.paused,
         is_shadow=shop.shadow,
+        request=request,
         frozen_until=shop.freeze.last_day if shop.freeze is not None and is_frozen else 0,
     )

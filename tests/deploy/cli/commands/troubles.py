@@ -16,7 +16,7 @@ import pytest
 from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer, MissingField, MissingReason, encode_snapshot
 from service.settings import read_settings
-from service.store import scheduled
+from service.store import scheduled, working_copies
 from service.store.backup import BackupStatus, status
 from service.store.client import RedisClient, keys
 from service.store.events import endpoints
@@ -32,6 +32,7 @@ from service.store.shops import (
     queue_freeze,
     save_first_look,
 )
+from service.store.working_copies import ApprovalRequest
 from tests.deploy.cli.environment import ORG, CliEnvironment
 from tests.support.sender import Sender
 from tests.support.store import set_config
@@ -238,6 +239,12 @@ async def freeze_over(stage: Stage) -> None:
         await pipe.execute()
 
 
+async def approval_requested(stage: Stage) -> None:
+    """A marketer waits for an approval of a large publish."""
+    request = ApprovalRequest("content", by="Lan", at_ms=time.time_ns() // 1_000_000, note="Tết")
+    await working_copies.save_request(stage.redis, OrgId(ORG), request)
+
+
 async def schedule_stopped(stage: Stage) -> None:
     """Another version went live before a scheduled publish was due."""
     file = str(stage.folder / "rules.yaml")
@@ -335,6 +342,7 @@ TROUBLES: Final = (
     Trouble("first_look_waiting", "critical", first_look("waiting")),
     Trouble("freeze_waiting", "critical", freeze_over),
     Trouble("scheduled_publish_stopped", "critical", schedule_stopped),
+    Trouble("approval_requested", "warning", approval_requested),
     Trouble("rules_missing", "critical", no_rules),
     Trouble("rules_unreadable", "critical", no_document),
     Trouble("rules_of_other_shop", "critical", other_timezone),

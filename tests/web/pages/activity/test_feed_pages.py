@@ -38,7 +38,7 @@ async def test_a_change_has_its_rule_source_and_reason(owner: Visitor, redis: Re
 async def test_the_live_part_has_what_came_since_and_nothing_else(owner: Visitor, redis: RedisClient) -> None:
     await add_entry(redis, 7, "+VIP", at_ms=AT_MS)
     page = (await owner.get(PATH)).text
-    [address] = re.findall(r'hx-get="(/shops/[0-9]+/activity[^"]*)"', page)
+    [address] = re.findall(r'data-hx-get="(/shops/[0-9]+/activity[^"]*)"', page)
     await add_entry(redis, 8, "-VIP", at_ms=AT_MS + 1)
 
     live = await owner.get(html.unescape(address), HX_Request="true")

@@ -101,8 +101,8 @@ async def test_the_list_is_asked_for_again_while_a_run_goes_on(owner: Visitor, r
 
     part = await owner.get(PATH, HX_Request="true")
 
-    assert f'hx-get="{PATH}"' not in idle
-    assert f'hx-get="{PATH}"' in part.text
+    assert f'data-hx-get="{PATH}"' not in idle
+    assert f'data-hx-get="{PATH}"' in part.text
     assert "<html" not in part.text
     assert "0/1" in part.text
 

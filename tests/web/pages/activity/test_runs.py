@@ -84,8 +84,8 @@ async def test_the_progress_is_asked_for_until_it_is_done(owner: Visitor, redis:
 
     done = (await owner.get(path)).text
 
-    assert f'hx-get="{path}"' in active
-    assert f'hx-get="{path}"' not in done
+    assert f'data-hx-get="{path}"' in active
+    assert f'data-hx-get="{path}"' not in done
     assert "xong 1" in done
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from typing import Any
 
+from service.context import Context
+from service.domain.access import shell_user
+from service.publishing.editor import base_of, save_entry
 from service.store import working_copies
 from service.store.client import RedisClient
+from service.store.rules import Versions
+from service.store.shops import ShopRepository
 from service.store.working_copies import EDITING_MS, MAX_UNDO, WorkingCopy
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor, location
@@ -144,6 +151,28 @@ async def test_a_rule_that_was_deleted_meanwhile_comes_back_if_one_insists(
     assert "minh đã xóa quy tắc này" in refused.text
     assert kept.status_code == 303
     assert await amount(lan, path) == "9.000.000"
+
+
+async def test_ten_people_who_save_at_the_same_moment_all_succeed(
+    lan: Visitor, redis: RedisClient, shops: ShopRepository
+) -> None:
+    context = Context(redis, shops, Versions(redis))
+    for _ in range(10):
+        await new_rule(lan)
+    copy, shop = await working_copies.load(redis, ORG), await context.shops.get_or_raise(ORG)
+    assert copy is not None
+
+    async def edit(entry: dict[str, Any]) -> None:
+        changed = entry | {"note": "sửa"}
+        await save_entry(
+            context, shop, entry["id"], changed, by=shell_user("test"), editor="", base=base_of(entry)
+        )
+
+    await asyncio.gather(*map(edit, copy.document["rules"]))
+
+    saved = await working_copies.load(redis, ORG)
+    assert saved is not None
+    assert [each["note"] for each in saved.document["rules"]] == ["sửa"] * 10
 
 
 async def test_two_people_in_one_tier_see_both_versions_as_well(lan: Visitor, minh: Visitor) -> None:

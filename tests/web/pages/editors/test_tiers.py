@@ -39,7 +39,7 @@ async def test_thresholds_show_their_distribution_while_one_types(lan: Visitor, 
 
     assert bars(answer.text) == ["6", "7", "6", "1"]
     assert 'name="threshold.0"' not in answer.text  # what is typed is never overwritten
-    assert '<span class="hint" id="customers-1" hx-swap-oob="true">7 khách</span>' in answer.text
+    assert '<span class="hint" id="customers-1" data-hx-swap-oob="true">7 khách</span>' in answer.text
     tier = await stored_tier(redis)
     assert [level["when"]["value"] for level in tier["levels"]] == [15_000_000, 8_000_000, 2_000_000]
     assert tier["levels"][0]["tag"] == "Vàng"
@@ -68,7 +68,7 @@ async def test_each_level_may_have_conditions_of_its_own(lan: Visitor, redis: Re
         ]
     }
     assert bars(answer.text)[0] == "3"  # 9, 14 and 19
-    assert 'id="count-l0-1" hx-swap-oob="true">Còn lại 3 khách hàng' in answer.text
+    assert 'id="count-l0-1" data-hx-swap-oob="true">Còn lại 3 khách hàng' in answer.text
     assert form_of(await lan.get(path))["shape"] == "own"
 
 
@@ -88,7 +88,7 @@ async def test_an_error_stands_at_its_level_and_the_draft_is_kept(lan: Visitor, 
 
     answer = await partial(lan, path, fields | {"threshold.1": "nhiều", "tag.2": "", "part": "panel"})
 
-    assert re.search(r'id="threshold-1-error" hx-swap-oob="true">Hãy nhập số tiền', answer.text)
+    assert re.search(r'id="threshold-1-error" data-hx-swap-oob="true">Hãy nhập số tiền', answer.text)
     assert '<a href="#threshold-1">' in answer.text
     assert '<a href="#tag-2">' in answer.text
     assert (await stored_tier(redis))["levels"][1]["when"]["value"] == "nhiều"
@@ -151,7 +151,7 @@ async def test_moves_of_both_kinds_share_a_cell(shops: ShopRepository) -> None:
         (0, 0, 0),
     )
 
-    moves = make_moves(shop, "hang", preview)
+    moves = make_moves(shop, "hang", (preview, {}))
 
     assert moves.rows is not None
     [row] = moves.rows

@@ -102,6 +102,34 @@ async def test_a_marketer_asks_and_ops_approves_a_large_change(
     assert ("ask_approval", "lan") in await actions(redis)
 
 
+async def test_a_request_stands_in_front_of_ops_until_it_is_answered(
+    lan: Visitor, minh: Visitor, redis: RedisClient
+) -> None:
+    await draft(lan, "5tr")
+    before = await minh.get(f"/shops/{ORG}")
+    await lan.post(f"{PUBLISH}/ask", content=content_of(await lan.get(PUBLISH)), note="VIP từ 5 triệu")
+
+    shop, shops, strip, of_lan = [
+        (await visitor.get(path)).text
+        for visitor, path in (
+            (minh, f"/shops/{ORG}"),
+            (minh, "/shops"),
+            (minh, f"/shops/{ORG}/strip"),
+            (lan, f"/shops/{ORG}"),
+        )
+    ]
+    content = content_of(await minh.get(PUBLISH))
+    await minh.post(PUBLISH, content=content, note="VIP từ 5 triệu", approve="1")
+    after = await minh.get(f"/shops/{ORG}")
+
+    assert "lan xin duyệt một lần xuất bản" in shop
+    assert "Lời nhắn: VIP từ 5 triệu" in shop
+    assert f'href="{PUBLISH}"' in shops
+    assert "Xem và duyệt" in strip
+    assert "Xem và duyệt" not in of_lan + before.text + after.text
+    assert await redis.exists(keys.shop(ORG, "alert_sent:approval_requested"))
+
+
 async def test_a_request_is_void_once_the_draft_changes(lan: Visitor, minh: Visitor) -> None:
     await draft(lan, "5tr")
     await lan.post(f"{PUBLISH}/ask", content=content_of(await lan.get(PUBLISH)), note="VIP")
@@ -109,6 +137,7 @@ async def test_a_request_is_void_once_the_draft_changes(lan: Visitor, minh: Visi
     await lan.post(path, **form_of(await lan.get(path)) | {"value.n-0": "6tr"})
 
     assert "xin duyệt đúng bản này" not in (await minh.get(PUBLISH)).text
+    assert "xin duyệt" not in (await minh.get(f"/shops/{ORG}")).text
 
 
 async def test_errors_of_the_draft_lead_to_their_rules(lan: Visitor) -> None:
@@ -145,5 +174,5 @@ async def test_numbers_of_the_editor_are_those_of_the_review(
 
     editor, review = await minh.get(path), await minh.get(PUBLISH)
 
-    assert [*re.findall(r"<dd[^>]*>([^<]*)</dd>", editor.text)[-3:]] == ["36", "+30", "−0"]
+    assert [*re.findall(r"<dd[^>]*>([^<]*)</dd>", editor.text)[-3:]] == ["36", "+30", "0"]
     assert "gắn 30, gỡ 0, giữ 6" in review.text

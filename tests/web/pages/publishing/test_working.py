@@ -75,6 +75,7 @@ def visit_of(context: Context, *, cpu: Any = None, query: str = "", name: str = 
         is_partial=False,
         sign_ins=None,  # type: ignore[arg-type]  # these pages do not sign in
         doctor=None,  # type: ignore[arg-type]  # nor do they show the strip
+        alerts=None,  # type: ignore[arg-type]  # nor do they raise any
         background=BackgroundTasks(),
     )
 
@@ -99,7 +100,10 @@ async def test_long_work_is_a_task_with_progress_and_then_its_result(context: Co
     assert review.result_of(task, int) == 42
 
 
-async def test_a_short_review_is_computed_each_time(context: Context, gate: Gate) -> None:
+async def test_a_short_review_is_computed_each_time(
+    context: Context, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "ANSWER_TIMEOUT_S", 60.0)
     gate.opened.set()
     visit = visit_of(context)
 

@@ -20,14 +20,11 @@ METRICS_TOKEN = "metrics-token-0123"
 
 @dataclass(slots=True)
 class OnCall:
-    """The person on call of a running system. Prometheus has scraped it since then."""
+    """The person on call of a running system, with what Prometheus has scraped of it."""
 
     system: System
-    history: History = field(init=False)
+    history: History = field(default_factory=History)
     page: str = ""  # the section of the runbook to which the last alert links
-
-    def __post_init__(self) -> None:
-        self.history = History(began_s=self.system.clock())
 
     async def scrape(self) -> None:
         """Scrape the web process, as Prometheus does."""

@@ -32,13 +32,14 @@ Series = tuple[str, tuple[tuple[str, str], ...]]  # the name of a metric, and it
 
 @dataclass(slots=True)
 class History:
-    """The scrapes since `began_s`, by minute. A second scrape within a minute replaces the first one."""
+    """The scrapes by minute since the first one, at `began_s`. A second scrape within a minute replaces the first one."""
 
-    began_s: float
+    began_s: float = 0.0
     scrapes: dict[int, dict[Series, float]] = field(default_factory=dict)
 
     def add(self, text: str, *, at_s: float) -> None:
         """Add what /metrics answered. Only the first scrape is of minute 0."""
+        self.began_s = self.began_s if self.scrapes else at_s
         minute = max(1 if self.scrapes else 0, round((at_s - self.began_s) / 60))
         self.scrapes[minute] = {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value

@@ -56,6 +56,8 @@ def error_message(error: BaseException) -> str:
             )
         case TaggerError():
             return error.text(translator())
+        case FileNotFoundError(filename=str() as path):
+            return translate("there is no file {path}", path=path)
         case OSError():
             return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     return str(error)

@@ -24,7 +24,7 @@ FAILURES: list[tuple[str, tuple[str, ...], dict[str, str], int, str]] = [
         3,
         "does not answer",
     ),
-    ("a file that is not there", ("rules", "check", "no.yaml"), {}, 1, "No such file or directory: no.yaml"),
+    ("a file that is not there", ("rules", "check", "no.yaml"), {}, 1, "there is no file no.yaml"),
     ("no settings file", ("--env-file", "no.env", "shops", "list"), {}, 2, "there is no settings file"),
 ]
 

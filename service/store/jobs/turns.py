@@ -10,7 +10,7 @@ from redis.exceptions import OutOfMemoryError
 
 from service.store.client import RedisClient, keys, load_partitions
 
-SHARE: Final = 0.9  # of the interval: whoever took a partition may take it again at its next pass
+SHARE: Final = 0.9  # of the interval: a worker may take the same partition again at its next pass
 
 
 async def turns(redis: RedisClient, work: str, *, interval_s: float) -> AsyncIterator[int]:

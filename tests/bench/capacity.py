@@ -5,8 +5,7 @@ process, a worker and the store so much; every shop costs a little every second,
 worker costs a little without any shop.
 
 `python -m tests.bench.capacity` measures these costs with some hundred shops, computes what 2,000 shops should need, runs
-2,000 shops, and prints model / measured. Then it prints the plan for the shops that were asked for. `--plan` only prints
-the plan, from the costs that were measured last. Bars: model / measured from 0.8 to 1.25 for memory and from 0.67 to 1.5
+2,000 shops, and prints model / measured. Then it prints the plan for the shops that were asked for. Bars: model / measured from 0.8 to 1.25 for memory and from 0.67 to 1.5
 for CPU, whose costs a busy machine changes.
 """
 
@@ -77,10 +76,6 @@ class Costs:
     store_shop_us: float  # the same in the store
     worker_rest_us: float  # each second in every worker, without any shop
     store_rest_us: float  # the same in the store, for every worker
-
-
-# measured on 29 November 2026, two busy cores, Python 3.11, Valkey 8.1.8
-MEASURED: Final = Costs(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +337,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--plan", action="store_true", help="measure nothing: use the last measured costs")
     parser.add_argument("--shops", type=int, default=1_000_000)
     parser.add_argument("--customers", type=int, default=200, help="of a shop, on average")
     parser.add_argument(
@@ -352,7 +346,7 @@ def main() -> int:
     parser.add_argument("--retention", type=int, default=30, help="days for which deliveries are kept")
     parser.add_argument("--server-gb", type=float, default=64, help="memory of a server")
     options = parser.parse_args()
-    costs, passes = (MEASURED, True) if options.plan else uvloop.run(check())
+    costs, passes = uvloop.run(check())
     demand = Demand(options.shops, options.customers, options.events, options.average, options.retention)
     show(costs, demand, Limits(options.server_gb))
     return 0 if passes else 1

@@ -24,13 +24,13 @@ from tests.support.shop import ORG
 from tests.support.wait import wait_until
 from tests.system.environment import RULES, System, all_expected_tags, running, working
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.process]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.process]
 ENVIRON: Final = MappingProxyType({"METRICS_TOKEN": METRICS_TOKEN})
 HOUR_S: Final = 3_600
 DAY_S: Final = 24 * HOUR_S
 CUSTOMERS: Final = 12
 NEW_SECRET: Final = "a-new-client-secret"
-START_TIMEOUT_S: Final = 200.0  # of a process on a busy machine
+REPAIR_TIMEOUT_S: Final = 200.0  # on a busy machine
 SETTLE_TIMEOUT_S: Final = 1_200.0  # a busy machine writes ten tags a second
 MISTAKE: Final = RULES.replace("value: 10_000_000", "value: 0", 1)  # the first of them is that of the tag VIP
 
@@ -104,7 +104,7 @@ async def test_the_subscription_is_deleted(
 
         status = await on_call.run("subscription", "status", ORG)
         assert "customers/update" in status.out
-        await wait_until(lambda: are_right(system))
+        await wait_until(lambda: are_right(system), timeout_s=REPAIR_TIMEOUT_S)
         await on_call.alerted("TaggerDriftFound", cause="missed_webhook")
 
 
@@ -128,7 +128,7 @@ async def test_haravan_is_down_for_a_day(
         await on_call.run("dead-letters", "retry", ORG)
         await pass_time(system, HOUR_S)
 
-        await wait_until(lambda: are_right(system))
+        await wait_until(lambda: are_right(system), timeout_s=REPAIR_TIMEOUT_S)
         await on_call.quiet("TaggerHaravanFails")
 
 
@@ -149,7 +149,7 @@ async def test_the_workers_are_dead_for_a_night(
 
         assert on_call.names("worker")
         with python_process("-P", "-m", "deploy.cli", "worker", environ=system.environ):
-            await wait_until(lambda: are_right(system), timeout_s=START_TIMEOUT_S)
+            await wait_until(lambda: are_right(system), timeout_s=REPAIR_TIMEOUT_S)
 
 
 @pytest.mark.timeout(4000)

@@ -41,6 +41,8 @@ COVERED_BY: Final = {
     "publishing/test_preview.py": "publishing.draft store.customers.state",
     "doctor/test_diagnose.py": "doctor.shop_judgement store.shop_facts",
     "doctor/test_service_judgement.py": "doctor.findings",
+    "store/move/test_move.py": "store.move.changes store.move.copying store.move.fence store.move.marks",
+    "store/topology/test_status.py": "store.topology.members",
     "store/servers/test_router.py": "store.servers.client store.servers.pipeline",
     "store/client/test_scan.py": "store.jobs.runs",
     "system/test_server_away.py": "store.client.clock",

@@ -102,5 +102,7 @@ NOT_IN_API: Final[dict[str, str]] = {
     "backup": "the file has every shop and every user: a stolen token of an owner must not be enough to get all of it, "
     "and its passphrase must not pass through a proxy",
     "restore": "it fills an empty store, in which no token exists that could ask for it",
+    "store move": "the address of the new store is a secret, and the store refuses writes meanwhile",
+    "store status": "`GET /ops/v1/doctor` has the findings; the addresses of servers are for the machine's operator",
     "migrate": "web and workers stand still meanwhile, so nobody would answer",
 }

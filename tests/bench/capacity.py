@@ -5,8 +5,8 @@ process, a worker and the store so much; every shop costs a little every second,
 worker costs a little without any shop.
 
 `python -m tests.bench.capacity` measures these costs with some hundred shops, computes what 2,000 shops should need, runs
-2,000 shops, and prints model / measured. Then it prints the plan for the shops that were asked for. Bars: model / measured from 0.8 to 1.25 for memory and from 0.67 to 1.5
-for CPU, whose costs a busy machine changes.
+2,000 shops, and prints model / measured. Then it prints the plan for the shops that were asked for. Bars: model / measured
+from 0.8 to 1.25 for memory, and from 0.67 to 1.5 for CPU, whose costs a busy machine changes.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ async def _ignore(_: int) -> None:
 class Context:
     """Built once in each process. `clock_ms` is the clock of a simulation; 0 means the Redis server's time.
 
-    `settings` are for the doctor, which compares them with what it finds. All others get the values that they need.
+    `settings` are for the doctor, which compares them with what it finds, and for what DEVELOPMENT changes. All others get the
+    values that they need.
     `on_read` gets the number of customers that an evaluation has read so far.
     """
 

@@ -91,6 +91,7 @@ def _is_searched(node: ast.Call, source: str) -> bool:
 
 PATTERNS: Final = list(_patterns())
 WITHOUT_LITERAL: Final = {
+    "deploy/cli/parser_text.py",
     "service/domain/access/tokens.py",
     "service/domain/access/users.py",
     "service/web/ops/intake.py",

@@ -1,4 +1,4 @@
-"""One of three servers of the store is away: the shops of the others are served, and the doctor names the missing one."""
+"""One of three servers does not answer: the shops of the others are served, and the doctor names the missing one."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ _loaded: Final[dict[_Key, WarmShop]] = {}  # of this process; the one used last 
 async def warm_shop(context: Context, shop: Shop, compiled: CompiledRules) -> WarmShop:
     """The customers of a shop, with at least the personal fields that these rules read.
 
-    They are at most a minute old, or 30 times as old as their load took.
+    They are at most a minute old, or 30 times as old as their load took. With DEVELOPMENT=yes they are loaded each time.
     """
     key = (shop.org, compiled.required_keys & PERSONAL_KEYS)
     for known in [each for each in _loaded if time.monotonic() > _loaded[each].expires_s]:
@@ -97,7 +97,8 @@ async def warm_shop(context: Context, shop: Shop, compiled: CompiledRules) -> Wa
         )
         warm = WarmPopulation.of(population, calendar=compiled.calendar, is_personal=bool(key[1]))
         took_s = time.monotonic() - started_s
-        found = WarmShop(warm, now_ms, time.monotonic() + max(MIN_AGE_S, LOADS_PER_AGE * took_s))
+        age_s = 0.0 if context.settings.is_development else max(MIN_AGE_S, LOADS_PER_AGE * took_s)
+        found = WarmShop(warm, now_ms, time.monotonic() + age_s)
     while len(_loaded) >= MAX_SHOPS:
         _loaded.pop(next(iter(_loaded)))
     _loaded[key] = found

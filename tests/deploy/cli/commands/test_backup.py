@@ -115,7 +115,7 @@ async def test_a_schedule_is_known_to_the_doctor(
     late = await shop.tagger("doctor", "--lang", "en")
     by_hand = await shop.tagger("backup", str(tmp_path / "2.backup"), "--key-file", key)
 
-    assert "backup" not in before.out
+    assert "No backup was ever made." in before.out
     assert "✔ The last backup was made at" in made.out
     assert "one is due every 24 hours" in late.out
     assert by_hand.code == 0

@@ -120,6 +120,7 @@ def test_endpoints_that_parse_rules_or_evaluate_customers_run_in_the_cpu_pool() 
         "cancel_active_replay",
         "list_runs",
         "run_status",
+        "list_all_exclusions",
         "list_audit_log",
         "list_service_audit_log",
         *("list_all_users", "add_page_user", "change_page_user", "remove_page_user", "create_sign_in_link"),

@@ -70,7 +70,7 @@ async def test_what_cannot_be_scheduled_is_refused(rules_ops: httpx2.AsyncClient
 
     assert "is over already" in past["detail"]
     assert large["approval"]["touched"] == 1
-    assert "you began from 0" in older["detail"]
+    assert 'you began from "v0"' in older["detail"]
     assert "has a scheduled publish already" in second["detail"]
     assert replaced["scheduled"]["content"]
 

@@ -122,7 +122,10 @@ async def test_a_short_review_is_computed_each_time(
         (Task(status="failed", started_ms=0, ended_ms=5_000), False, False),
     ],
 )
-def test_a_slow_result_is_shown_again_for_a_while(task: Task, is_fresh_wanted: bool, expected: bool) -> None:
+def test_a_slow_result_is_shown_again_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, task: Task, is_fresh_wanted: bool, expected: bool
+) -> None:
+    monkeypatch.setattr(working, "ANSWER_TIMEOUT_S", 2.0)
     reusable = working.is_reusable(task, now_ms=6_000, is_fresh_wanted=is_fresh_wanted)
 
     assert reusable is expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,11 @@ import pytest
 
 from deploy.local.valkey import server_executable
 from service.domain.customers import OrgId
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, connect, keys
+from service.store.encryption import KeyRing
 from service.store.history import audit_log
+from service.store.move import marks
+from service.store.move.fence import lower_fence, raise_fence
 from service.store.shops import save_first_look
 from tests.deploy.cli.environment import (
     ABOVE,
@@ -30,6 +33,7 @@ from tests.deploy.cli.environment import (
 )
 from tests.support.processes import ROOT
 from tests.support.tools import run
+from tests.support.valkey import ValkeyServer
 
 RUNBOOK: Final = (ROOT / "deploy/RUNBOOK.md").read_text(encoding="utf-8")
 OPS_API: Final = (ROOT / "deploy/docs/reference/ops-api.md").read_text(encoding="utf-8")
@@ -41,9 +45,11 @@ OF_THE_STORE: Final = re.compile(
 # Started by other tests: tests/deploy/docs/test_tutorial.py, tests/nights
 RUN_FOREVER: Final = {"up", "worker"}
 ASK_FOR_A_SECRET: Final = {"shops add", "shops token", "shops secret"}
-ASK_FOR_A_CONFIRMATION: Final = {"shops remove", "customers erase", "rules adopt"}
+ASK_FOR_A_CONFIRMATION: Final = {"shops remove", "customers erase", "rules adopt", "store move"}
 ASK_FOR_A_KEY: Final = {"backup", "restore"}
-FINDS_SOMETHING: Final = {"doctor"}  # exits with 1: no worker runs here
+# Exit with 1: no worker runs here, and the server's settings are not kept in a file
+FIND_SOMETHING: Final = {"doctor", "store status"}
+SECRET_KEY: Final = "0123456789abcdef" * 2  # of the fixture `environment`
 TAG: Final = "VIP"
 TODAY: Final = f"{datetime.now(UTC):%Y-%m-%d}"
 NEXT_YEAR: Final = datetime.now(UTC).year + 1
@@ -142,8 +148,39 @@ async def stage(shop: CliEnvironment, redis: RedisClient, rules: Path, tmp_path:
     return stage
 
 
+@pytest.fixture
+async def new_store(
+    redis: RedisClient, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Starts a new store, and interrupts a move to it in its last moment. Returns its address."""
+    servers: list[ValkeyServer] = []
+
+    async def start() -> str:
+        for name in ("new", "queue"):
+            folder = tmp_path / name
+            folder.mkdir()
+            servers.append(ValkeyServer(folder, fsync="always", aof_load_truncated="no"))
+            servers[-1].start()
+        new, queue = (server.url for server in servers)
+        monkeypatch.setenv("NEW_REDIS_URL", new)
+        monkeypatch.setenv("QUEUE_URL", queue)
+        async with connect(redis_url, timeout_s=60) as source, connect(new, timeout_s=60) as target:
+            await marks.begin_arrival(target, token="killed", store_id=await marks.load_store_id(source))
+            await marks.announce_departure(source, KeyRing((SECRET_KEY,)), marks.Departure(new, "killed"))
+            await raise_fence(source)
+        return new
+
+    yield start
+    if servers:
+        await lower_fence(redis)
+    for server in servers:
+        server.kill()
+
+
 @pytest.mark.parametrize("command", documented())
-async def test_a_command_of_the_runbook_runs(stage: Stage, command: str) -> None:
+async def test_a_command_of_the_runbook_runs(
+    stage: Stage, new_store: Callable[[], Awaitable[str]], command: str
+) -> None:
     customer = str(stage.shop.haravan.ids()[0])
     values = {
         "ORG": ORG,
@@ -180,9 +217,13 @@ async def test_a_command_of_the_runbook_runs(stage: Stage, command: str) -> None
     elif name == "shops pause" and "--reason" not in words:
         words += ["--reason", "Tết"]
 
+    if name == "store move":
+        url = await new_store()
+        words = [url if word == "URL" else word for word in words]
+
     result = await stage.shop.tagger(*words, stdin=stdin)
 
-    assert result.code == (1 if written[0] in FINDS_SOMETHING else 0), (words, result.out, result.err)
+    assert result.code == (1 if {written[0], name} & FIND_SOMETHING else 0), (words, result.out, result.err)
     assert "Traceback" not in result.err
 
 

@@ -37,6 +37,9 @@ class Alerts:
         self._dedup_window_s = dedup_window_s
         self._sending = BackgroundTasks()
         self._last_sent: dict[tuple[str, str], float] = {}  # by this process
+        self._asking: set[tuple[str, str]] = (
+            set()
+        )  # Redis is asked about these, which takes long while it is away
 
     def raise_alert(self, kind: str, text: str, *, org: str = NO_SHOP) -> None:
         """Log the alert and send it to the channels, if any. Returns at once and raises nothing."""
@@ -64,8 +67,11 @@ class Alerts:
         Redis does not know what this process sent while Redis was away.
         """
         now = asyncio.get_running_loop().time()
+        if (kind, org) in self._asking:
+            return False
         if now - self._last_sent.get((kind, org), float("-inf")) <= self._dedup_window_s:
             return False
+        self._asking.add((kind, org))
         try:
             name = re.sub(r"\W+", "_", kind)
             key = keys.shop(org, f"alert_sent:{name}")
@@ -74,6 +80,8 @@ class Alerts:
                 await count_now(self._redis, "alerts", kind=kind)
         except (RedisError, OSError):
             acquired = True
+        finally:
+            self._asking.discard((kind, org))
         if acquired:
             recent = {each: at for each, at in self._last_sent.items() if now - at <= self._dedup_window_s}
             self._last_sent = {**recent, (kind, org): now}

@@ -34,3 +34,17 @@ async def test_another_process_does_not_repeat_an_alert(redis: RedisClient) -> N
             await alerts.drain()
 
     assert [line["kind"] for line in logs if line["event"] == "alert"] == ["store_full"]
+
+
+async def test_an_alert_that_is_raised_again_while_redis_is_asked_is_sent_once(redis: RedisClient) -> None:
+    alerts = Alerts(redis)
+    with capture_logs() as logs:
+        await redis.config_set("min-replicas-to-write", 1)
+        try:
+            for _ in range(2):
+                alerts.raise_alert("store_unfit", "Redis refuses writes")
+            await alerts.drain()
+        finally:
+            await redis.config_set("min-replicas-to-write", 0)
+
+    assert [line["kind"] for line in logs if line["event"] == "alert"] == ["store_unfit"]

@@ -66,6 +66,9 @@ def describe_outage(exc: BaseException) -> tuple[str, str] | None:
     if isinstance(exc, ResponseError):
         words = str(exc)
         return next(((cause, text) for word, cause, text in _BY_WORD if word in words), None)
+    if isinstance(exc, WatchError) and exc.__context__ is not None:
+        # redis-py raises it in place of the ConnectionError of a connection that has keys watched, as arq's has.
+        return describe_outage(exc.__context__)
     if isinstance(exc, DataError | LockError | WatchError):
         return None
     return _AWAY if isinstance(exc, RedisError | ConnectionError | TimeoutError) else None

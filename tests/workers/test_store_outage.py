@@ -27,6 +27,7 @@ from service.domain.customers.customer import CustomerId, OrgId
 from service.domain.documents.parser import parse_rules
 from service.settings import read_settings
 from service.store.client.connection import connect
+from service.store.client.queue_pool import connect_queue
 from service.store.encryption.keyring import KeyRing
 from service.store.queue import dirty
 from service.store.rules import Versions
@@ -235,6 +236,23 @@ def test_an_outage_is_told_from_a_bug(error: Exception, cause: str | None) -> No
     outage = describe_outage(error)
 
     assert (outage[0] if outage else None) == cause
+
+
+@pytest.mark.timeout(60)
+async def test_a_connection_that_ends_while_it_has_keys_watched_is_an_outage(tmp_path: Path) -> None:
+    server = ValkeyServer(tmp_path, on_port=True)
+    server.start()
+    port = int(server.url.rpartition(":")[2].removesuffix("/0"))
+    try:
+        async with front_of(port) as (front, url), connect_queue(url) as pool, pool.pipeline() as pipe:
+            await pipe.watch("key")
+            await _refuse(None, front)
+            with pytest.raises(WatchError) as raised:
+                await pipe.exists("key")
+    finally:
+        server.kill()
+
+    assert (describe_outage(raised.value) or [None])[0] == "unreachable"
 
 
 async def test_reads_that_work_while_writes_fail_do_not_end_the_outage(redis: Any) -> None:

@@ -73,7 +73,7 @@ def queue_rollout(
 ) -> None:
     """Begin a run and store its job with the commands of a transaction.
 
-    `may_remove`: removals in the preview. `is_large`: a publish beyond the guard, of which people are told.
+    `may_remove`: removals in the preview. `is_large`: the publish is beyond the guard, so people are told.
     """
     more = {"pending": 1, "version": version, "may_remove": may_remove}
     runs.queue_create(pipe, org, run_id, kind="publish", by=by, reason=reason, now_ms=now_ms, **more)

@@ -12,7 +12,6 @@ from typing import Any
 import httptools
 
 from service.web.http_protocol import HttpProtocol
-from service.web.refusals import KEY, Refusals
 
 
 class LimitedProtocol(HttpProtocol):
@@ -30,7 +29,6 @@ class LimitedProtocol(HttpProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.app_state = {**self.app_state, KEY: Refusals()}
         self.active_s = self.loop.time()  # when the last request was complete
         if len(self.connections) > self.max_connections:
             self._close_longest_waiting()

@@ -56,7 +56,7 @@ BEFORE_S: Final = 4.0  # of load before a mishap
 
 
 def orgs_by_shard(count: int) -> list[list[OrgId]]:
-    """Shops of which each shard has the same number, by shard."""
+    """Equally many shops for each shard, by shard."""
     shards: list[list[OrgId]] = [[] for _ in range(SHARDS)]
     for number in range(1_000_000_001, 1_000_001_000):
         org = OrgId(str(number))

@@ -38,7 +38,7 @@ Durability = Literal["replica", "fsync"]
 
 
 class ReplicatedStore(ABC):
-    """Servers of which each primary has one replica, a Redis for the wake-ups, and what can happen to them."""
+    """Primaries with one replica each, a Redis for the wake-ups, and what can happen to them."""
 
     name: str
     shards: int

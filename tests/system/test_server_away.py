@@ -38,7 +38,7 @@ BODY = b'{"id": 7, "updated_at": "2026-11-29T00:00:00Z"}'
 
 
 def orgs_of(shard: int) -> Iterator[OrgId]:
-    """Shops of which the first server of this shard has the keys."""
+    """Shops whose keys are on this shard."""
     slots = range(shard * SLOTS // SHARDS, (shard + 1) * SLOTS // SHARDS)
     orgs = (OrgId(str(number)) for number in range(1000000001, 1000002000))
     return (org for org in orgs if slot_of(keys.shop(org).encode()) in slots)

@@ -30,7 +30,7 @@ CATCH_UP_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RewriteState:
-    """When data was last erased, and of which servers the files may still have it. Times are ms; 0 = never."""
+    """When data was last erased, and the servers whose files may still have it. Times are ms; 0 = never."""
 
     erased_ms: int
     waiting: tuple[str, ...] = ()  # servers whose file was not rewritten yet

@@ -32,7 +32,6 @@ from service.ingest import GroupCommit, QueueFull
 from service.runtime import current_traceparent
 from service.store.history import UNKNOWN_SHOP
 from service.store.queue import DirtyEvent
-from service.web.refusals import CLOSE, count_refusal, forget_refusals
 from service.web.webhooks.metrics import WebhookMetrics, topic_label
 from service.web.webhooks.rejections import RejectionTracker
 from service.web.webhooks.shop_cache import ShopCache, WebhookShop
@@ -52,6 +51,7 @@ ACCEPTED_START: Final = {
 ACCEPTED_BODY: Final = {"type": "http.response.body", "body": b""}
 RETRY_AFTER: Final = (b"retry-after", b"1")
 ACCEPT_ENCODING: Final = (b"accept-encoding", b"identity")  # in an answer: RFC 9110, 12.5.3
+CLOSE: Final = (b"connection", b"close")
 GZIP: Final = b"\x1f\x8b"
 
 
@@ -110,7 +110,7 @@ class WebhookEndpoint:
         elif method == "GET":
             await self._handshake(scope, send)
         else:
-            await _answer(send, 405, b"use GET or POST", (b"allow", b"GET, POST"), *count_refusal(scope))
+            await _answer(send, 405, b"use GET or POST", (b"allow", b"GET, POST"))
 
     async def _deliver(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = parse_headers(scope["headers"])
@@ -123,10 +123,9 @@ class WebhookEndpoint:
             await self.accept(headers, body)
         except _Rejected as exc:
             if exc.reason is RejectionReason.CONTENT_ENCODING:
-                text = b"send the body uncompressed"
-                await _answer(send, 415, text, ACCEPT_ENCODING, *count_refusal(scope))
+                await _answer(send, 415, b"send the body uncompressed", ACCEPT_ENCODING)
             else:
-                await _answer(send, 401, b"not signed by Haravan", *count_refusal(scope))
+                await _answer(send, 401, b"not signed by Haravan")
         except _UnusableBody as exc:
             if exc.status:
                 self._metrics.failed.labels(exc.reason).inc()
@@ -135,7 +134,6 @@ class WebhookEndpoint:
             self._metrics.failed.labels(_failure_reason(exc)).inc()
             await _answer(send, 503, b"not stored: send it again", RETRY_AFTER)
         else:
-            forget_refusals(scope)
             await send(ACCEPTED_START)
             await send(ACCEPTED_BODY)
 
@@ -217,7 +215,7 @@ class WebhookEndpoint:
         given = query.get("hub.verify_token", [""])[0].encode()
         is_known = bool(self._verify_token) and hmac.compare_digest(given, self._verify_token)
         if query.get("hub.mode") != ["subscribe"] or not is_known:
-            await _answer(send, 401, b"wrong verify token", *count_refusal(scope))
+            await _answer(send, 401, b"wrong verify token")
             return
         await _answer(send, 200, query.get("hub.challenge", [""])[0].encode())
 

@@ -110,7 +110,7 @@ TURNS = 200  # of the event loop
 async def announced(
     *, away: int, reply: bytes | None
 ) -> AsyncIterator[tuple[list[ScriptedServer], list[int], Any]]:
-    """A process with a cluster of three, of which one answers SUBSCRIBE otherwise: servers, those with slots, its task."""
+    """A process and a cluster of three. One server answers SUBSCRIBE otherwise. Gives servers, owners of slots, its task."""
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(scripted_server()) for _ in range(3)]
         owners = [0, 1, 2]

@@ -1,9 +1,9 @@
 """How long an acknowledgement takes at 200/s while ten people edit rules over 100,000 customers, in one process and in two.
 
-Bars: p99 at most 10 ms with webhooks and console in one process; with `SERVE=webhooks` and `SERVE=console` in a process
-each, p99 beside the people at most 1.5 times p99 alone, or at most 2 ms more. Each figure is the median of rounds that take
-turns: alone, beside the people. A person types an amount as fast as people type, looks at the counts for some seconds, and
-now and then opens the review of the whole draft. They are in a process of their own, as browsers are.
+Bars: p99 beside the people at most 1.5 times p99 alone, or at most 2 ms more; with webhooks and console in one process
+10 ms is enough as well. With `SERVE=webhooks` and `SERVE=console` each is a process. A figure is the median of rounds that
+take turns: alone, beside the people. A person types an amount as fast as people type, looks at the counts for some seconds,
+and now and then opens the review of the whole draft. They are in a process of their own, as browsers are.
 """
 
 from __future__ import annotations
@@ -196,7 +196,9 @@ def measure(options: argparse.Namespace, *, is_one_process: bool) -> bool:
     report(f"{name}: reviews opened", len(waits.get("reviews_s", ())), "")
     report(f"{name}: requests asked again, because too much was running", len(waits.get("refused", ())), "")
     passes = report(f"{name}: answers other than 200", errors, "", at_most=0)
-    bar = P99_MS if is_one_process else max(RATIO * median(alone), median(alone) + MARGIN_MS)
+    bar = max(RATIO * median(alone), median(alone) + MARGIN_MS)
+    if is_one_process:
+        bar = max(bar, P99_MS)
     return passes & report(f"{name}: p99 beside {options.people} people", median(beside), "ms", at_most=bar)
 
 

@@ -2,10 +2,11 @@
 
     python tests/bench/evaluation.py [--customers 100000] [--others 5000]
 
-Bars: at most 1 s of one core from decoded snapshots for everything together, as in a shop at rest; at most 28 ms for
-one rule over ready facts, as a preview evaluates it. Figures are processor time, the best of five. In the same run,
-CEL (common-expression-language) and zen-engine evaluate the conditions alone, over ready facts as well; every answer
-is compared. The exit code is 1 if a bar is missed or an answer differs.
+In the same run, CEL (common-expression-language) and zen-engine evaluate the conditions alone, over ready facts; every
+answer is compared. Bars: at most 1 s of one core from decoded snapshots for everything together, as in a shop at rest; at
+most 28 ms for one rule over ready facts, as a preview evaluates it. On a slower machine everything together may take as long
+as CEL's conditions alone, and one rule a quarter of what CEL takes for each. Figures are processor time, the best of five.
+The exit code is 1 if a bar is missed or an answer differs.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ RULES = Path(__file__).parents[1] / "payloads/rules/twenty.yaml"
 DAY_MS = 86_400_000
 NOW_MS = 1_795_255_200_000  # 21 November 2026
 BAR_S, BAR_RULE_MS = 1.0, 28.0
+BAR_CEL, BAR_RULE_CEL = 1.0, 0.25  # of what CEL takes for the conditions, of all rules and of one
 PLACES = (None, "Hồ Chí Minh", "Hà Nội", "Đà Nẵng", "Hải Phòng", "Cần Thơ")
 TAGS = ("Facebook", "Zalo", "Khách sỉ", "hội viên", "dai-ly", "web", "blacklist")
 
@@ -145,18 +147,20 @@ def main() -> int:
     today = compiled.local_day(NOW_MS)
 
     print(f"{size} customers, {len(compiled.rules)} rules; seconds for 100,000 customers")
+    facts = [compiled.build_facts(item, today) for item in settled]
+    passed, cel_s = compare(compiled, facts[: args.others])
     report("decoding the snapshots", scale * best_of(3, lambda: [*map(decode_snapshot, snapshots)]), "s")
     report("building the facts", scale * best_of(3, lambda: build_facts(compiled, settled)), "s")
     at_rest = scale * best_of(5, lambda: decide_and_drop(compiled, settled, states))
-    passed = report("facts, rules, decision, next change: a shop at rest", at_rest, "s", BAR_S)
+    bar_s = max(BAR_S, BAR_CEL * cel_s)
+    passed &= report("facts, rules, decision, next change: a shop at rest", at_rest, "s", bar_s)
     first_day = scale * best_of(1, lambda: decide_and_drop(compiled, customers, [EMPTY_STATE] * size))
     report("the same on the first day, five additions a customer", first_day, "s")
-    facts = [compiled.build_facts(item, today) for item in settled]
+    bar_ms = max(BAR_RULE_MS, BAR_RULE_CEL * 1000 * cel_s / len(compiled.rules))
     for rule in compiled.rules:
         took_ms = 1000 * scale * best_of(3, partial(count, rule.matches, facts))
-        passed &= report(f"one rule over ready facts: {rule.id}", took_ms, "ms", BAR_RULE_MS)
-    sample = [compiled.build_facts(item, today) for item in settled[: args.others]]
-    return 0 if compare(compiled, sample) and passed else 1
+        passed &= report(f"one rule over ready facts: {rule.id}", took_ms, "ms", bar_ms)
+    return 0 if passed else 1
 
 
 def settle(customers: Sequence[Customer], decisions: Sequence[Decision]) -> list[Customer]:
@@ -167,18 +171,18 @@ def settle(customers: Sequence[Customer], decisions: Sequence[Decision]) -> list
     ]
 
 
-def compare(compiled: CompiledRules, facts: Sequence[Facts]) -> bool:
-    """Evaluate the conditions alone in three engines; return whether all answers agree."""
+def compare(compiled: CompiledRules, facts: Sequence[Facts]) -> tuple[bool, float]:
+    """Evaluate the conditions alone in three engines. Returns whether all answers agree, and the seconds of CEL."""
     mappings = [as_mapping(item) for item in facts]
     scale = 100_000 / len(facts)
     ours = [rule.matches for rule in compiled.rules]
     base = scale * best_of(3, lambda: match_all(ours, facts))
     report("conditions alone, ours", base, "s")
-    agree = True
+    agree, seconds = True, dict[str, float]()
     for name, make_matcher, prepare in (("CEL", cel_matcher, cel.Context), ("zen", zen_matcher, dict)):
         prepared: list[Any] = [prepare(mapping) for mapping in mappings]
         matchers = [make_matcher(rule.when) for rule in compiled.rules]
-        took = scale * best_of(2, partial(match_all_in_engine, matchers, prepared))
+        took = seconds[name] = scale * best_of(2, partial(match_all_in_engine, matchers, prepared))
         report(f"conditions alone, {name}: {took / base:.1f} times as long", took, "s")
         same = all(
             matches(item) is engine_matches(mapping)
@@ -187,7 +191,7 @@ def compare(compiled: CompiledRules, facts: Sequence[Facts]) -> bool:
         )
         agree &= same
         print(f"  every answer as ours: {'yes' if same else 'NO'}")
-    return agree
+    return agree, seconds["CEL"]
 
 
 if __name__ == "__main__":

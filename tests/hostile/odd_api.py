@@ -126,7 +126,7 @@ class OddApi:
         await asyncio.gather(*serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with closing(writer), suppress(OSError, asyncio.IncompleteReadError):
+        with closing(writer), suppress(OSError, asyncio.IncompleteReadError, aiohttp.ClientConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 method, target, _ = head.split(" ", 2)
@@ -177,7 +177,7 @@ async def _send(writer: asyncio.StreamWriter, answer: Answer, content: bytes) ->
         await writer.drain()
         return
     writer.write(content)
-    while True:
+    while not writer.is_closing():
         writer.write(b" ")
         await writer.drain()
         await asyncio.sleep(TRICKLE_S)

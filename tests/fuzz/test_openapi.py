@@ -74,11 +74,12 @@ def requests_for(description: dict[str, Any], mode: GenerationMode) -> OpenApiSc
     return schema
 
 
-def times(number: int) -> Any:
-    """This many requests of every operation."""
-    return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
-
-
+# of every operation; without `-m "not slow"` many more
+REQUESTS: Final = settings(
+    max_examples=4 if settings.get_current_profile_name() == "ci" else 300,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 valid = requests_for(narrowed(), GenerationMode.POSITIVE)
 invalid = requests_for(described(), GenerationMode.NEGATIVE).exclude(
     operation_id=["show_keys"]
@@ -92,26 +93,12 @@ def send(case: Case, port: int) -> None:
 
 
 @valid.parametrize()
-@times(4)
+@REQUESTS
 def test_valid_requests_are_answered_as_described(case: Case, port: int) -> None:
     send(case, port)
 
 
 @invalid.parametrize()
-@times(4)
+@REQUESTS
 def test_invalid_requests_are_refused_as_described(case: Case, port: int) -> None:
-    send(case, port)
-
-
-@pytest.mark.slow
-@valid.parametrize()
-@times(300)
-def test_many_valid_requests_are_answered_as_described(case: Case, port: int) -> None:
-    send(case, port)
-
-
-@pytest.mark.slow
-@invalid.parametrize()
-@times(300)
-def test_many_invalid_requests_are_refused_as_described(case: Case, port: int) -> None:
     send(case, port)

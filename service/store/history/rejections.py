@@ -46,12 +46,6 @@ class ShopWebhooks:
     rejected: Mapping[str, Tally]  # by reason, as in RejectionReason
     accepted_ms: int | None  # the last accepted one; None if no record of one is kept
 
-    @property
-    def unaccepted(self) -> Tally | None:
-        """The refusals since the last accepted webhook; None if it came later than all of them."""
-        tallies = [tally for tally in self.rejected.values() if tally.last_ms > (self.accepted_ms or 0)]
-        return sum(tallies[1:], tallies[0]) if tallies else None
-
 
 @dataclass(frozen=True, slots=True)
 class WebhookReport:

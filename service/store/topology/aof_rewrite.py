@@ -37,11 +37,6 @@ class RewriteState:
     refused: tuple[str, ...] = ()  # those of them that do not allow it
     away: tuple[str, ...] = ()  # those of them that do not answer
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether an append-only file may still have erased data."""
-        return bool(self.waiting)
-
 
 async def load_rewrite_state(redis: Store) -> RewriteState:
     """Of which servers the files may still have erased data. Raises redis' errors if no server answers."""

@@ -86,7 +86,7 @@ async def test_an_erasure_leaves_nothing_of_the_customer_and_all_of_the_others(
     assert await stored_by(stage.redis, customer) == set()
     assert await stored_by(stage.redis, other) == before
     assert [row.customer async for row in ledger.iterate(stage.redis, ORG)] == [other]
-    assert (await load_rewrite_state(stage.redis)).is_pending
+    assert (await load_rewrite_state(stage.redis)).waiting
     assert stage.haravan.tags(customer) == {"VIP"}  # nothing changes in Haravan
 
 

@@ -31,20 +31,16 @@ async def test_refusals_add_up_with_their_first_and_last_moment(redis: RedisClie
     [shop, other] = (await load_webhook_report(redis, [ORG, OTHER_ORG])).shops
 
     assert shop.rejected == {"bad_signature": Tally(6, 1_000, 9_000), "no_secret": Tally(1, 5_000, 5_000)}
-    assert (shop.accepted_ms, shop.unaccepted) == (None, Tally(7, 1_000, 9_000))
-    assert (other.rejected, other.accepted_ms, other.unaccepted) == ({}, None, None)
+    assert shop.accepted_ms is None
+    assert (other.rejected, other.accepted_ms) == ({}, None)
 
 
-async def test_an_accepted_webhook_ends_the_refusals_before_it(redis: RedisClient) -> None:
-    await add_rejections(redis, ORG, {"bad_signature": Tally(6, 1_000, 2_000)})
+async def test_the_last_accepted_webhook_is_reported(redis: RedisClient) -> None:
     accepted_ms = await accept(redis)
 
-    [before] = (await load_webhook_report(redis, [ORG])).shops
-    await add_rejections(redis, ORG, {"bad_signature": Tally(1, accepted_ms + 5, accepted_ms + 5)})
-    [after] = (await load_webhook_report(redis, [ORG])).shops
+    [shop] = (await load_webhook_report(redis, [ORG])).shops
 
-    assert (before.accepted_ms, before.unaccepted) == (accepted_ms, None)
-    assert after.unaccepted == Tally(1, accepted_ms + 5, accepted_ms + 5)
+    assert shop.accepted_ms == accepted_ms
 
 
 async def test_unknown_shops_are_named_until_they_are_added(redis: RedisClient) -> None:

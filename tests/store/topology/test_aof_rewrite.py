@@ -49,12 +49,12 @@ async def test_an_erased_value_is_in_the_file_until_the_rewrite(durable: RedisCl
     await durable.set("value", CANARY)
     await erase(durable)
     assert on_disk(folder)
-    assert (await load_rewrite_state(durable)).is_pending
+    assert (await load_rewrite_state(durable)).waiting
 
     assert await rewrite_after_erasure(durable)
 
     assert not on_disk(folder)
-    assert not (await load_rewrite_state(durable)).is_pending
+    assert not (await load_rewrite_state(durable)).waiting
 
 
 async def test_without_an_erasure_nothing_is_rewritten(durable: RedisClient) -> None:
@@ -84,7 +84,7 @@ async def test_a_server_that_does_not_allow_it_is_remembered_with_its_answer(dur
     assert not await rewrite_after_erasure(durable)
 
     state = await load_rewrite_state(durable)
-    assert state.is_pending
+    assert state.waiting
     assert state.refused == state.waiting
 
 

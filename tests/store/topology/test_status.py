@@ -126,7 +126,7 @@ async def test_erased_data_leaves_the_disk_of_the_replica(pair: Pair, tmp_path: 
 
     async def is_rewritten() -> bool:  # the replica may still rewrite its file after the first copy
         await rewrite_after_erasure(pair.redis)
-        return not (await load_rewrite_state(pair.redis)).is_pending
+        return not (await load_rewrite_state(pair.redis)).waiting
 
     await wait_until(is_rewritten, interval_s=0.1)
     assert not has(tmp_path / "replica", canary)

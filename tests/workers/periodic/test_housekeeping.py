@@ -38,8 +38,8 @@ async def test_an_e_mail_is_kept_while_a_live_rule_reads_it_and_dropped_afterwar
 
 async def test_after_an_erasure_the_append_only_file_is_rewritten(stage: Stage) -> None:
     await erase_customer(stage.redis, ORG, CustomerId(7))
-    assert (await load_rewrite_state(stage.redis)).is_pending
+    assert (await load_rewrite_state(stage.redis)).waiting
 
     await stage.housekeeping.run()
 
-    assert not (await load_rewrite_state(stage.redis)).is_pending
+    assert not (await load_rewrite_state(stage.redis)).waiting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -65,7 +66,7 @@ def routes(
     `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` names the client.
     """
     register_url_convertor("customer_id", CustomerIdConvertor())
-    openapi = msgspec.json.encode(document(ENDPOINTS))
+    openapi = _encoded_document()
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
@@ -119,6 +120,12 @@ async def answer(context: Context, raw: RawRequest) -> RawResponse:
     if endpoint.etag is not None:
         return RawResponse(body, headers={"ETag": endpoint.etag(model)})
     return RawResponse(body, headers={"ETag": digest_etag(body)} if endpoint.method == "GET" else {})
+
+
+@cache
+def _encoded_document() -> bytes:
+    """The OpenAPI document. It takes longer to make than all else of an app."""
+    return msgspec.json.encode(document(ENDPOINTS))
 
 
 async def _in_pool(cpu: CpuRunner, endpoint: Endpoint, raw: RawRequest) -> RawResponse:

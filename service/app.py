@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.alerts import Alerts, apprise_sender
 from service.context import Context
@@ -59,6 +60,7 @@ class _Part:
     routes: list[BaseRoute] = field(default_factory=list)
     lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     exception_handlers: Mapping[Any, Any] = field(default_factory=dict)
+    middleware: Sequence[Middleware] = ()
 
 
 def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_pool: bool = True) -> ASGIApp:
@@ -118,7 +120,7 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
 
     others = Starlette(
         routes=[*health.routes(), *console.routes],  # each route in front of one costs it a microsecond
-        middleware=[Middleware(AccessLogMiddleware)],
+        middleware=[Middleware(AccessLogMiddleware), *console.middleware],
         exception_handlers={**EXCEPTION_HANDLERS, **console.exception_handlers},
     )
     app = Router(webhooks.routes, redirect_slashes=False, default=others, lifespan=lifespan)
@@ -194,15 +196,11 @@ def _console(
             await pool.stop()
             await alerts.drain()
 
-    pages = build_pages(
-        context,
-        runner,
-        alerts,
-        trusted_proxies=settings.trusted_proxies,
-        is_development=settings.is_development,
-    )
-    ops = ops_routes(context, runner, auth, trusted_proxies=settings.trusted_proxies)
-    return _Part([*ops, *pages.routes], lifespan, {404: pages.not_found})
+    pages = build_pages(context, runner, alerts, is_development=settings.is_development)
+    # X-Forwarded-For of these names the client: failed sign-ins and wrong tokens are limited by its address.
+    proxies: Any = Middleware(ProxyHeadersMiddleware, trusted_hosts=[*settings.trusted_proxies])
+    routes = [*ops_routes(context, runner, auth), *pages.routes]
+    return _Part(routes, lifespan, {404: pages.not_found}, [proxies])
 
 
 async def _flush_loop(redis: RedisClient, rejections: RejectionTracker) -> None:

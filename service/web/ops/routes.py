@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
 import msgspec
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
@@ -58,13 +56,8 @@ class CustomerIdConvertor(Convertor[str]):
         return value
 
 
-def routes(
-    context: Context, cpu: CpuRunner, auth: TokenAuth, *, trusted_proxies: Sequence[str]
-) -> list[Route]:
-    """The routes of all endpoints and of the OpenAPI document.
-
-    `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` names the client.
-    """
+def routes(context: Context, cpu: CpuRunner, auth: TokenAuth) -> list[Route]:
+    """The routes of all endpoints and of the OpenAPI document."""
     register_url_convertor("customer_id", CustomerIdConvertor())
     openapi = _encoded_document()
     by_path: dict[str, dict[str, Endpoint]] = {}
@@ -93,16 +86,14 @@ def routes(
         await auth.authenticate(http)
         return Response(openapi, media_type="application/json")
 
-    proxies: Any = [Middleware(ProxyHeadersMiddleware, trusted_hosts=[*trusted_proxies])]
     return [
-        Route("/ops/openapi.json", show_document, middleware=proxies),
-        Route(PROBLEMS_PATH, show_problems, middleware=proxies),
+        Route("/ops/openapi.json", show_document),
+        Route(PROBLEMS_PATH, show_problems),
         *(
             Route(
                 path.replace("{customer}", "{customer:customer_id}"),
                 respond_with(by_method),
                 methods=list(by_method),
-                middleware=proxies,
             )
             for path, by_method in by_path.items()
         ),

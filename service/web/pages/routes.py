@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.alerts import Alerts
 from service.context import Context
@@ -43,17 +42,13 @@ def build_pages(
     cpu: CpuRunner,
     alerts: Alerts,
     *,
-    trusted_proxies: Sequence[str],
     is_development: bool = False,
 ) -> Pages:
-    """Build the pages. `trusted_proxies`: see `service.web.ops.routes`. `is_development` adds /design."""
+    """Build the pages. `is_development` adds /design."""
     groups = (*GROUPS, design.GROUP) if is_development else GROUPS
     sections = [section for group in groups for section in group.sections]
     responder = Responder(context, cpu, SignInLimiter(alerts), sections, DoctorCache(cpu), alerts)
-    middleware: Any = [
-        Middleware(ProxyHeadersMiddleware, trusted_hosts=[*trusted_proxies]),
-        Middleware(SecurityMiddleware),
-    ]
+    middleware = [Middleware(SecurityMiddleware)]
     by_path: dict[str, list[Page]] = {}
     for group in groups:
         for page in group.pages:

@@ -87,9 +87,7 @@ async def test_no_route_of_the_pages_is_outside_of_the_table(
     redis: RedisClient, shops: ShopRepository
 ) -> None:
     context = Context(redis, shops, Versions(redis))
-    pages = build_pages(
-        context, InProcess(context), Alerts(context.redis), trusted_proxies=(), is_development=True
-    )
+    pages = build_pages(context, InProcess(context), Alerts(context.redis), is_development=True)
 
     routes = [route for route in pages.routes if isinstance(route, Route)]
     found = {(route.path, method) for route in routes for method in route.methods or ()}

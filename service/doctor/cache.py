@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from service.context import Context
@@ -61,7 +61,7 @@ class DoctorCache:
 
 async def diagnose_for_page(context: Context, org: OrgId, language: Language) -> Report:
     """Diagnose a shop, in the CPU pool: it compiles the rules. The worst findings are first. Raises NotFound."""
-    words = translator_for(language)
+    words = replace(translator_for(language), has_plain_times=True)
     service = await diagnose_service(context, words)
     shop = await diagnose_shop(context, org, words)
     concerning = [finding for finding in service.findings if finding.key in CONCERNS_SHOPS]

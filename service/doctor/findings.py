@@ -177,7 +177,7 @@ class Writer:
     def _format(self, name: str, value: object) -> tuple[str, object]:
         if name.endswith("_ms") and isinstance(value, int):
             moment = datetime.fromtimestamp(value / 1000, UTC).astimezone(ZoneInfo(self._timezone))
-            return name.removesuffix("_ms"), moment.isoformat(sep=" ", timespec="minutes")
+            return name.removesuffix("_ms"), self.words.moment(moment)
         return name, self.words.number(value) if isinstance(value, int) else value
 
 

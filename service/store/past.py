@@ -160,6 +160,7 @@ def _queue_run(pipe: Any, org: OrgId, run: Run) -> None:
         "done": run.done,
         "added": run.added,
         "removed": run.removed,
+        "version": run.version,
     }
     if run.selection:
         fields |= {"selection": run.selection, "deliveries": run.deliveries}

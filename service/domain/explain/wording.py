@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from gettext import NullTranslations
 from typing import Final, Literal
@@ -37,6 +37,7 @@ class Translator:
 
     language: Language
     catalog: NullTranslations
+    has_plain_times: bool = False  # for pages; otherwise times are written so that a command takes them
 
     def __call__(self, key: str, **params: object) -> str:
         """Return the text of a key with its placeholders filled. Raises KeyError for an unknown key."""
@@ -70,6 +71,12 @@ class Translator:
     def day(self, day: date | int | str) -> str:
         """Format a day, given as a date, its ordinal or its ISO form."""
         return self._format_day("date", day)
+
+    def moment(self, at: datetime) -> str:
+        """Format a time to the minute: 29/11/2026 15:44 if times are plain, otherwise ISO with its offset."""
+        if self.has_plain_times:
+            return f"{self.day(at.date())} {at:%H:%M}"
+        return at.isoformat(sep=" ", timespec="minutes")
 
     def anniversary(self, day: date | int | str) -> str:
         """Format a day without its year."""

@@ -57,7 +57,11 @@ async def test_every_page_has_something_to_show(context: Context, redis: RedisCl
     found = await deliveries.list_deliveries(redis, ORG, limit=1000)
     copy = await editor.open_copy(context, await context.shops.get_or_raise(ORG))
     assert [version.number for version in await context.versions.history(ORG)] == [3, 2, 1]
-    assert [run.id for run in await runs.latest(redis, ORG)] == ["P3", "P2", "P1"]
+    assert [(run.id, run.version) for run in await runs.latest(redis, ORG)] == [
+        ("P3", 3),
+        ("P2", 2),
+        ("P1", 1),
+    ]
     assert sum(day.added + day.removed for day in days) == len(rows) > 50
     assert all(day.customers and day.customers >= CUSTOMERS for day in days)
     assert {row.entry.cause.partition(":")[0] for row in rows} == {"publish", "schedule", "delivery"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from service.domain.customers import OrgId
 from service.store.client import RedisClient
 from service.store.jobs import Counters
 from service.store.shops import ShopRepository
@@ -52,6 +53,14 @@ async def test_a_dead_letter_shows_at_once(owner: Visitor, redis: RedisClient) -
 
     assert "tagger worker" not in before
     assert "không ghi được" in after.lower()
+
+
+async def test_the_page_writes_times_as_people_do(owner: Visitor, shops: ShopRepository) -> None:
+    await shops.pause(OrgId(ORG), reason="manual", by="lan")
+
+    health = (await owner.get(f"/shops/{ORG}/health")).text
+
+    assert re.search(r"Đang tạm dừng từ \d\d/\d\d/\d{4} \d\d:\d\d bởi lan", health)
 
 
 async def test_viewers_see_no_commands(shops: ShopRepository, owner: Visitor) -> None:

@@ -11,7 +11,7 @@ from service.publishing import editor, review, scheduled
 from service.publishing.review import CopyReview
 from service.store.scheduled import ScheduledPublish
 from service.store.shops import Shop
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.web.pages.publishing import working
 from service.web.pages.publishing.people import names_in
 from service.web.pages.publishing.review import parse_moment_ms
@@ -86,7 +86,7 @@ async def _show(visit: Visit, *, error: str = "") -> View:
         review.review_scheduled,
         visit.language,
     )
-    if isinstance(found, Task):
+    if isinstance(found, PageTask):
         return working.show_progress(visit, found, _path(visit), title, crumbs)
     needs_approval = found.effect is not None and found.effect.needs_approval
     names = await names_in(visit, found.effect)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from typer.main import get_command
 
 from deploy.cli.app import COMMANDS, build_app
+from tests.deploy.cli.environment import run_in_process
 
 
 async def test_the_program_itself_starts_and_names_every_group() -> None:
@@ -33,6 +35,16 @@ async def test_the_program_itself_starts_and_names_every_group() -> None:
         "replay",
     ):
         assert f" {group} " in out.decode()
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+
+    result = run_in_process(["--version"], "")
+
+    assert (result.code, result.out) == (0, f"haravan-tagger {project['version']}\n")
 
 
 def test_each_command_is_where_the_table_says() -> None:

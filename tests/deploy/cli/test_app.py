@@ -47,6 +47,33 @@ def test_the_version_is_that_of_the_project() -> None:
     assert (result.code, result.out) == (0, f"haravan-tagger {project['version']}\n")
 
 
+async def test_a_command_starts_without_the_programs_of_the_service() -> None:
+    """They would double the time until `tagger explain` says its first word."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "-P", "-m", "deploy.cli", "explain", "1", "2"),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PYTHONPATH": str(Path(__file__).parents[3]), "REDIS_URL": "redis://127.0.0.1:1"},
+    )
+    _, err = await process.communicate()
+
+    assert process.returncode == 3  # as far as Redis
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in err.decode().splitlines()}
+    assert "redis" in imported
+    assert imported.isdisjoint(
+        {
+            "aiohttp",
+            "apprise",
+            "jinja2",
+            "opentelemetry",
+            "prometheus_client",
+            "starlette",
+            "uvicorn",
+            "workers",
+        }
+    )
+
+
 def test_each_command_is_where_the_table_says() -> None:
     whole: Any = get_command(build_app())
 

@@ -7,16 +7,29 @@ from collections.abc import Collection
 import structlog
 
 from service.domain.customers import OrgId
-from service.domain.documents import InvalidRules, parse_rules
+from service.domain.documents import DocumentError, InvalidRules, parse_rules
 from service.domain.rules import RuleSet
 from service.errors import InvalidSettings, MalformedData, Refused, TaggerError
 from service.locales import translator_for
 from service.runtime import read_text
-from service.sentence import Sentence
+from service.sentence import Sentence, Words
 from service.settings import Settings
 from service.store.client import keys
 from service.store.rules import FIRST_NOTE, Version, Versions, check_currency
 from service.store.shops import Shop, ShopRepository, dialect_of
+
+
+class _RulesProblem(Sentence):
+    """An error of a rules document as a problem of the settings."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: DocumentError) -> None:
+        super().__init__("{text}", text=error.text(translator_for("en")))
+        self._error = error
+
+    def text(self, words: Words) -> str:
+        return self._error.text(words)
 
 
 async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
@@ -56,12 +69,12 @@ def read_rules_file(settings: Settings) -> RuleSet | None:
     try:
         return parse_rules(read_text(file))
     except InvalidRules as exc:
-        problems = [problem.text(translator_for("en")) for problem in exc.problems]
+        problems = [_RulesProblem(problem) for problem in exc.problems]
         message = Sentence("The settings are wrong: RULES_FILE {file} has errors:", file=str(file))
         raise InvalidSettings(message, problems=problems) from exc
     except MalformedData as exc:
         raise InvalidSettings(
-            Sentence("The settings are wrong: RULES_FILE: {error}", error=str(exc))
+            Sentence("The settings are wrong: RULES_FILE: {error}", error=exc.message)
         ) from exc
 
 

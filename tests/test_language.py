@@ -131,6 +131,8 @@ STUMBLING_BLOCKS = (
     "is no moment",
     "is no customer id",
     "could not be brought right",
+    "is not an earlier one",
+    "Shop {org} works",
     "is let arrive",
     "when nothing else is to be done",
     "Không có gì phải ghi",

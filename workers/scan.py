@@ -186,7 +186,7 @@ class CustomerScan:
         """Store the snapshots of a page, without a day on which they are due: that would write.
 
         The snapshot of an unreadable customer is empty, so that the rollout enqueues it. A snapshot that a drain stores
-        at the same moment may be replaced by this one: then the rollout reads that customer once more.
+        at the same moment stays.
         """
         cipher, kept = self.shop.cipher, kept_fields(self.compiled.required_keys)
         found = {
@@ -204,13 +204,13 @@ class CustomerScan:
                 arguments += [customer, snapshot, ""]
         if arguments:
             await load_script("customers", "snapshot_insert_missing")(redis, org, *arguments)
-        outdated = {
-            str(record.customer.id): found[CustomerId(record.customer.id)]
-            for record in page.records
-            if _is_older(stored[CustomerId(record.customer.id)], record)
-        }
+        outdated: list[int | bytes | None] = []
+        for record in page.records:
+            customer = CustomerId(record.customer.id)
+            if _is_older(stored[customer], record):
+                outdated += [customer, stored[customer], found[customer]]
         if outdated:
-            await redis.hset(keys.shop(org, "snapshots"), mapping=outdated)
+            await load_script("customers", "snapshot_replace")(redis, org, *outdated)
 
     async def _count_repairs(self, causes: Mapping[CustomerId, str]) -> None:
         """Report the customers that only this scan found. Those that are queued would be repaired without it."""

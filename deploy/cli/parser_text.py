@@ -22,6 +22,7 @@ ERRORS: Final = (
     deferred("{error} Did you mean {choices}?"),
     deferred("{error} (Possible options: {choices})"),
     deferred("Invalid value for {name}: {reason}"),
+    deferred("Invalid value: {reason}"),
     deferred("Value {value} is not a valid {kind}."),
     deferred("No such option: {name}"),
     deferred("No such command {name}."),
@@ -45,14 +46,17 @@ TITLES: Final = {
 
 
 def run_translated(app: typer.Typer, arguments: Sequence[str], *, name: str) -> None:
-    """Run the command in these arguments, and exit. Everything that the parser prints is translated."""
+    """Run the command in these arguments, and exit. Everything that the parser prints is translated.
+
+    The command finds what translates a text in `ctx.obj`: a program of its own may not know our catalogs.
+    """
     command: Any = get_command(app)
     translate_command(command, command.context_class(command, info_name=name, **command.context_settings))
     english = {title: getattr(rich_utils, title) for title in TITLES}
     for title, text in TITLES.items():
         setattr(rich_utils, title, _translated(text))
     try:
-        code = command(args=list(arguments), prog_name=name, standalone_mode=False)
+        code = command(args=list(arguments), prog_name=name, standalone_mode=False, obj=_translated)
     except typer.TyperException as exc:
         code = exc.exit_code
         print_error(exc)

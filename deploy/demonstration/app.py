@@ -10,7 +10,9 @@ from deploy.demonstration.environment import ORG, Options, start
 from deploy.demonstration.scenario import play_for_ever, play_once
 from deploy.demonstration.view import Screen
 from deploy.local import ProcessExit, Supervisor, console, stop_signals, supervise
+from service.locales import translator_for
 from service.runtime import cancel_and_wait
+from service.sentence import Sentence
 
 MAX_LOG_LINES: Final = 6
 INTERRUPTED: Final = 130
@@ -22,7 +24,7 @@ async def run_demo(options: Options) -> int:
 
     Raises TaggerError, OSError.
     """
-    screen = Screen(console())
+    screen = Screen(console(), translator_for(options.language))
     screen.heading()
     async with supervise() as supervisor:
         with stop_signals() as stop:
@@ -44,7 +46,7 @@ async def run_demo(options: Options) -> int:
 async def _play(options: Options, supervisor: Supervisor, screen: Screen) -> int:
     async with start(options, supervisor, screen.ready) as environment:
         screen.blank()
-        screen.plain("For details, type in another terminal:")
+        screen.plain(Sentence("For details, type in another terminal:"))
         screen.command(f"./deploy/tagger --env-file {environment.settings_file} deliveries {ORG}")
         screen.blank()
         play = play_once if options.once else play_for_ever
@@ -52,11 +54,14 @@ async def _play(options: Options, supervisor: Supervisor, screen: Screen) -> int
 
 
 def _report_exit(screen: Screen, exited: ProcessExit) -> int:
-    screen.verdict(f"The {exited.spec.name} process exited (exit code {exited.code}).", good=False)
+    screen.verdict(
+        Sentence("The {name} process exited (exit code {code}).", name=exited.spec.name, code=exited.code),
+        good=False,
+    )
     if exited.spec.log is not None:
         for line in _tail(exited.spec.log):
-            screen.plain(f"  {line}")
-        screen.plain(f"The complete log: {exited.spec.log}")
+            screen.raw(f"  {line}")
+        screen.plain(Sentence("The complete log: {file}", file=str(exited.spec.log)))
     return 1
 
 

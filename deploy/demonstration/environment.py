@@ -28,6 +28,7 @@ from deploy.sandbox import Clock, HandshakeFailed, Sandbox, ShopHandle, serve
 from service.context import Context
 from service.domain.access import Role, shell_user
 from service.domain.customers import OrgId
+from service.domain.explain import Language
 from service.domain.rules import RuleSet
 from service.errors import Refused, StoreUnavailable
 from service.operations import access
@@ -47,7 +48,7 @@ WEBHOOK_PATH: Final = "/webhooks/haravan"
 PAST_CUSTOMERS: Final = 400
 START_TIMEOUT_S: Final = 30.0
 
-OnReady = Callable[[str, str, str], None]  # name of the part, description, address
+OnReady = Callable[[Sentence, Sentence, str], None]  # name of the part, description, address
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Options:
     sequential_events: int = 20  # of the fixed day, one after the other, afterwards
     pause_s: float = 2.5  # average pause between two events, so that a person can follow
     short_pause_s: float = 0.3  # the pause during the fixed day
+    language: Language = "en"  # of what is printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,10 @@ async def start(
             seed=options.seed,
         )
         sandbox_url = await stack.enter_async_context(serve(sandbox))
-        on_ready("shop", f"{haravan.shop.name}: simulated, {options.customers} customers", sandbox_url)
+        described = Sentence(
+            "{name}: simulated, {count} customers", name=haravan.shop.name, count=options.customers
+        )
+        on_ready(Sentence("shop"), described, sandbox_url)
 
         environ = service_settings(
             haravan, redis_url=url, sandbox_url=sandbox_url, port=options.port or free_port()
@@ -123,13 +128,13 @@ async def start(
             await supervisor.start(spec)
         stack.push_async_callback(supervisor.stop)  # before the sandbox, which the processes still call
         await _wait_for_web(settings.port)
-        on_ready("web", "receives webhooks", f"http://127.0.0.1:{settings.port}")
+        on_ready(Sentence("web"), Sentence("receives webhooks"), f"http://127.0.0.1:{settings.port}")
         link = f"http://127.0.0.1:{settings.port}{await _sign_in_path(context)}"
-        on_ready("pages", "sign in once with this link, in Chrome, Edge or Firefox", link)
-        on_ready("worker", "reads customers, decides, writes tags", "")
+        on_ready(Sentence("pages"), Sentence("sign in once with this link, in Chrome, Edge or Firefox"), link)
+        on_ready(Sentence("worker"), Sentence("reads customers, decides, writes tags"), "")
         for shop in filter(None, (haravan, past_shop)):
             await _subscribe(shop, f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}", settings.verify_token)
-        on_ready("webhooks", "subscribed; every delivery is signed", "")
+        on_ready(Sentence("webhooks"), Sentence("subscribed; every delivery is signed"), "")
         _write_settings(folder / "env", environ)
         yield DemoEnvironment(haravan, context, rule_set, folder, past_shop)
 
@@ -170,7 +175,13 @@ async def _play_past(
     played = history.History(haravan, clock, context, PAST_ORG, rng)
     await played.play()
     changes = sum(day.added + day.removed for day in played.past.days)
-    on_ready("past", f"{haravan.shop.name}: {history.DAYS} days with {changes} changes of tags", "")
+    described = Sentence(
+        "{name}: {days} days with {changes} changes of tags",
+        name=haravan.shop.name,
+        days=history.DAYS,
+        changes=changes,
+    )
+    on_ready(Sentence("past"), described, "")
 
 
 def service_settings(haravan: ShopHandle, *, redis_url: str, sandbox_url: str, port: int) -> dict[str, str]:
@@ -201,10 +212,14 @@ def free_port() -> int:
 async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Path, on_ready: OnReady) -> str:
     url = os.environ.get("REDIS_URL")
     if url:
-        on_ready("store", f"{await wait_until_ready(url, within_s=5)}, from REDIS_URL", "")
+        version = await wait_until_ready(url, within_s=5)
+        on_ready(Sentence("store"), Sentence("{version}, from REDIS_URL", version=version), "")
         return url
     server = await stack.enter_async_context(start_server(supervisor, folder / "store"))
-    on_ready("store", f"{server.version}, every write is on disk before it is acknowledged", "")
+    described = Sentence(
+        "{version}, every write is on disk before it is acknowledged", version=server.version
+    )
+    on_ready(Sentence("store"), described, "")
     return server.url
 
 
@@ -225,7 +240,8 @@ async def _seed(context: Context, settings: Settings, on_ready: OnReady) -> Rule
         context.redis, ORG, "complete"
     )  # all customers are evaluated, and nobody is asked before
     rule_set = await versions.document(ORG, 1)
-    on_ready("rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier", "deploy/rules/demo.yaml")
+    described = Sentence("{rules} rules, {tiers} tier", rules=len(rule_set.rules), tiers=len(rule_set.tiers))
+    on_ready(Sentence("rule set"), described, "deploy/rules/demo.yaml")
     return rule_set
 
 

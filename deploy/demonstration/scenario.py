@@ -32,6 +32,7 @@ from deploy.sandbox import ShopHandle, fake_data
 from service.domain.access import shell_user
 from service.domain.customers import TEN_THOUSANDTHS, Customer, CustomerId, fold
 from service.operations import Selection, count_replay, start_replay
+from service.sentence import Sentence
 
 SAMPLE_SIZE: Final = 400  # how many customers to search for a suitable one
 MAX_DISTANCE: Final = 4_000_000  # đồng between a customer's total and a threshold that one order may exceed
@@ -44,8 +45,8 @@ DUPLICATE_RATE: Final = 0.2  # of the webhooks of the fixed day, because Haravan
 class Event:
     """One event of one customer. `act` causes it and returns the customer's id."""
 
-    who: str
-    what: str
+    who: Sentence | str
+    what: Sentence
     act: Callable[[], int]
 
 
@@ -105,7 +106,7 @@ class Scenario:
         total = format_vnd(total_spent(customer) + bought)
         return self._event(
             customer,
-            f"buys for {format_vnd(bought)}, total {total}",
+            Sentence("buys for {amount}, total {total}", amount=format_vnd(bought), total=total),
             lambda: self._haravan.order(customer.id, bought),
         )
 
@@ -121,7 +122,7 @@ class Scenario:
         left = format_vnd(total_spent(customer) - amount)
         return self._event(
             customer,
-            f"returns goods for {format_vnd(amount)}, total {left}",
+            Sentence("returns goods for {amount}, total {total}", amount=format_vnd(amount), total=left),
             lambda: self._haravan.refund(customer.id, amount),
         )
 
@@ -131,9 +132,9 @@ class Scenario:
         born = birthday if self._rng.random() < 0.5 else None
         return Event(
             f"{family} {given}",
-            "is a new customer in Hồ Chí Minh"
-            + (", born this month" if born else "")
-            + ", subscribes to the newsletter",
+            Sentence("is a new customer in Hồ Chí Minh, born this month, subscribes to the newsletter")
+            if born
+            else Sentence("is a new customer in Hồ Chí Minh, subscribes to the newsletter"),
             lambda: self._haravan.create(
                 first_name=given, last_name=family, birthday=born, accepts_marketing=True, province_code="HC"
             ),
@@ -147,7 +148,7 @@ class Scenario:
             return None
         return self._event(
             customer,
-            "subscribes to the newsletter",
+            Sentence("subscribes to the newsletter"),
             lambda: self._haravan.edit(customer.id, accepts_marketing=True),
         )
 
@@ -157,7 +158,7 @@ class Scenario:
             return None
         return self._event(
             customer,
-            "staff add the tag Khách sỉ by hand",
+            Sentence("staff add the tag {tag} by hand", tag="Khách sỉ"),
             lambda: self._haravan.tag_by_hand(customer.id, "Khách sỉ"),
         )
 
@@ -169,7 +170,7 @@ class Scenario:
         tag = self._expected.spellings[key]
         return self._event(
             customer,
-            f"staff remove the tag {tag} by hand",
+            Sentence("staff remove the tag {tag} by hand", tag=tag),
             lambda: self._haravan.untag_by_hand(customer.id, tag),
         )
 
@@ -184,7 +185,7 @@ class Scenario:
                 return customer
         return None
 
-    def _event(self, customer: Customer, what: str, change: Callable[[], object]) -> Event:
+    def _event(self, customer: Customer, what: Sentence, change: Callable[[], object]) -> Event:
         def act() -> int:
             change()
             return customer.id
@@ -206,7 +207,7 @@ class DemoRun:
         self.options = options
         self.rng = Random(options.seed)  # noqa: S311  # a made-up day needs no secure random numbers
         self.expected = ExpectedTags(environment.rule_set)
-        self.reasons = Reasons(environment.rule_set)
+        self.reasons = Reasons(environment.rule_set, screen.words)
         self.scenario = Scenario(environment.haravan, self.expected, self.rng)
         self.stats = Stats()
         self.latencies = Latencies()
@@ -216,8 +217,11 @@ class DemoRun:
         """Queue all customers, after live webhooks."""
         customers = tuple(map(CustomerId, self.environment.haravan.ids()))
         self.screen.plain(
-            f"First, all {len(customers)} customers are evaluated: read 50 at a time, tags written at the 4 calls a "
-            "second that Haravan allows. Events in the shop are handled first."
+            Sentence(
+                "First, all {count} customers are evaluated: read 50 at a time, tags written at the 4 calls a "
+                "second that Haravan allows. Events in the shop are handled first.",
+                count=len(customers),
+            )
         )
         self.screen.blank()
         context, by = self.environment.context, shell_user("demo")
@@ -264,7 +268,9 @@ class DemoRun:
         self.first_evaluation = False
         self.scenario.with_manual_tags = True
         self.screen.blank()
-        self.screen.plain("All customers were evaluated. From now on the service only follows events.")
+        self.screen.plain(
+            Sentence("All customers were evaluated. From now on the service only follows events.")
+        )
         self.screen.blank()
 
 
@@ -312,5 +318,5 @@ async def play_once(environment: DemoEnvironment, screen: Screen, options: Optio
     mismatches = [mismatch for customer in customers if (mismatch := run.expected.check(customer, now))]
     code = print_verdict(screen, mismatches, customers=len(customers), is_idle=is_idle)
     if code:
-        screen.plain(f"The output of web and worker is in {environment.folder}")
+        screen.plain(Sentence("The output of web and worker is in {folder}", folder=str(environment.folder)))
     return code

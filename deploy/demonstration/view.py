@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from statistics import median, quantiles
 from typing import Final
 
@@ -22,26 +21,33 @@ from service.domain.customers import TEN_THOUSANDTHS, Customer
 from service.domain.explain import Translator
 from service.domain.rules import RuleSet
 from service.locales import translator_for
+from service.sentence import Sentence
 from service.store.history import LedgerEntry, LedgerRow
 
 INDENT: Final = " " * 10
 NAME_CELLS: Final = 24
 MAX_MISMATCHES: Final = 10  # how many to print
-LABELS: Final[Mapping[str, str]] = {
-    "total_spent": "spent",
-    "avg_order_value": "average order",
-    "orders_count": "orders",
-    "last_order_date": "last order",
-    "accepts_marketing": "newsletter",
-    "created_at": "customer since",
+PART_CELLS: Final = 10
+FACT_CELLS: Final = 16
+LABELS: Final[Mapping[str, Sentence]] = {
+    "total_spent": Sentence("spent"),
+    "avg_order_value": Sentence("average order"),
+    "orders_count": Sentence("orders"),
+    "last_order_date": Sentence("last order"),
+    "accepts_marketing": Sentence("newsletter"),
+    "created_at": Sentence("customer since"),
+    "birthday": Sentence("birthday"),
+    "province": Sentence("province"),
+    "tags": Sentence("has the tags"),
 }
 MONEY_FIELDS: Final = frozenset({"total_spent", "avg_order_value"})
 
 
 class Screen:
-    """Lines of output, and on a terminal a status line below them."""
+    """Lines of output in the language of `words`, and on a terminal a status line below them."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, words: Translator) -> None:
+        self.words = words
         self._console = console
         self._live: Live | None = None
 
@@ -51,47 +57,55 @@ class Screen:
         return self._console.is_terminal
 
     def heading(self) -> None:
-        self._print(Text("haravan-tagger", style="bold"), Text(" · the demo"))
+        self._print(Text("haravan-tagger", style="bold"), Text(f" · {self._say(Sentence('the demo'))}"))
         self.plain(
-            "A simulated Haravan shop and the real service, with real signed HTTP requests between them. "
-            "Nothing leaves this machine."
+            Sentence(
+                "A simulated Haravan shop and the real service, with real signed HTTP requests between them. "
+                "Nothing leaves this machine."
+            )
         )
         self._console.print()
 
-    def ready(self, part: str, description: str, address: str) -> None:
+    def ready(self, part: Sentence, description: Sentence, address: str) -> None:
         """One part of the environment is ready."""
-        self._print(Text("  ✔ ", style="green"), Text(f"{part:<10}", style="bold"), Text(description))
+        name = Text(_padded(self._say(part), PART_CELLS), style="bold")
+        self._print(Text("  ✔ ", style="green"), name, Text(self._say(description)))
         if address:
             # the terminal wraps it, so that a long link can be copied whole
             self._console.print(Text(" " * 14 + address, style="cyan"), soft_wrap=True)
 
-    def plain(self, text: str) -> None:
+    def plain(self, text: Sentence) -> None:
         """A paragraph."""
+        self.raw(self._say(text))
+
+    def raw(self, text: str) -> None:
+        """A text that is the same in every language."""
         self._console.print(Text(text))
 
     def command(self, command: str) -> None:
         """A command for the user to type."""
         self._print(Text("  $ ", style="dim"), Text(command, style="cyan"))
 
-    def fact(self, name: str, value: str) -> None:
+    def fact(self, name: Sentence, value: Sentence) -> None:
         """One line of the summary."""
-        self._print(Text(f"{name:<16}", style="bold"), Text(value))
+        self._print(Text(_padded(self._say(name), FACT_CELLS), style="bold"), Text(self._say(value)))
 
     def blank(self) -> None:
         self._console.print()
 
-    def show_event(self, at_s: float, who: str, what: str) -> None:
+    def show_event(self, at_s: float, who: Sentence | str, what: Sentence) -> None:
         """Print an event in the shop."""
         at = Text(datetime.fromtimestamp(at_s).astimezone().strftime("%H:%M:%S  "), style="dim")
-        self._print(at, Text(_padded(who), style="bold"), Text(what))
+        self._print(at, Text(_padded(self._say(who)), style="bold"), Text(self._say(what)))
 
     def show_result(self, result: EventResult, reasons: Reasons) -> None:
         """Print what the service did after an event."""
         lead = f"{result.after_s:6.2f} s  " if result.after_s is not None else INDENT
         if result.after_s is None:
-            self._print(Text(lead), Text("is still in the queue", style="yellow"))
+            self._print(Text(lead), Text(self._say(Sentence("is still in the queue")), style="yellow"))
         elif not result.written:
-            self._print(Text(lead, style="cyan"), Text("nothing to change", style="dim"))
+            nothing = Text(self._say(Sentence("nothing to change")), style="dim")
+            self._print(Text(lead, style="cyan"), nothing)
         for row in result.written:
             self._show_write(row, reasons, lead=lead)
             lead = INDENT
@@ -106,8 +120,9 @@ class Screen:
             Text(reasons.why(entry), style="dim"),
         )
 
-    def verdict(self, text: str, *, good: bool) -> None:
-        self._print(Text("✔ " if good else "✘ ", style="bold green" if good else "bold red"), Text(text))
+    def verdict(self, text: Sentence, *, good: bool) -> None:
+        mark = Text("✔ " if good else "✘ ", style="bold green" if good else "bold red")
+        self._print(mark, Text(self._say(text)))
 
     @contextmanager
     def status_line(self) -> Iterator[None]:
@@ -122,10 +137,14 @@ class Screen:
             finally:
                 self._live = None
 
-    def update_status(self, parts: Sequence[str]) -> None:
+    def update_status(self, parts: Sequence[Sentence]) -> None:
         """Replace the text of the status line."""
         if self._live is not None:
-            self._live.update(Text(" · ".join(parts), style="reverse"), refresh=True)
+            text = " · ".join(map(self._say, parts))
+            self._live.update(Text(f" {text} ", style="reverse"), refresh=True)
+
+    def _say(self, text: Sentence | str) -> str:
+        return text.text(self.words) if isinstance(text, Sentence) else text
 
     def _print(self, *parts: Text) -> None:
         """Print one line. What does not fit continues below, indented like the text."""
@@ -141,9 +160,9 @@ class Screen:
             self._console.print(Text.assemble(" " * indent, line))
 
 
-def _padded(text: str) -> str:
+def _padded(text: str, cells: int = NAME_CELLS) -> str:
     """The text padded to the width of a column, in terminal cells."""
-    return text + " " * max(2, NAME_CELLS - cell_len(text))
+    return text + " " * max(2, cells - cell_len(text))
 
 
 @dataclass(slots=True)
@@ -154,14 +173,17 @@ class Latencies:
     idle: list[float] = field(default_factory=list)
 
 
-def status_parts(environment: DemoEnvironment, stats: Stats, *, waiting: int) -> list[str]:
+def status_parts(environment: DemoEnvironment, stats: Stats, *, waiting: int) -> list[Sentence]:
     """The parts of the status line."""
     shop = environment.haravan.shop
+    level = shop.bucket.header(shop.clock())
     return [
-        f" {waiting} customers waiting" if waiting else " all customers evaluated",
-        f"+{stats.added} −{stats.removed} tags",
-        f"{shop.calls.count()} API calls, bucket {shop.bucket.header(shop.clock())}",
-        "Ctrl-C stops ",
+        Sentence("customers waiting: {count}", count=waiting)
+        if waiting
+        else Sentence("all customers evaluated"),
+        Sentence("tags +{added} −{removed}", added=stats.added, removed=stats.removed),
+        Sentence("API calls: {calls}, bucket {level}", calls=shop.calls.count(), level=level),
+        Sentence("Ctrl-C stops"),
     ]
 
 
@@ -170,94 +192,123 @@ def print_summary(screen: Screen, environment: DemoEnvironment, stats: Stats, la
     calls, sent = environment.haravan.calls, environment.haravan.deliveries.log
     reads = sum(count for endpoint, count in calls.by_endpoint().items() if endpoint.startswith("GET"))
     screen.blank()
-    screen.fact("Tags", f"{stats.added} added, {stats.removed} removed, on {len(stats.customers)} customers")
     screen.fact(
-        "Webhooks",
-        f"{sum(attempt.status == 200 for attempt in sent)} of {len(sent)} answered 200; "
-        f"{stats.echoes} echoes of our own writes, which cost no API call",
+        Sentence("Tags"),
+        Sentence(
+            "{added} added, {removed} removed, on {customers} customers",
+            added=stats.added,
+            removed=stats.removed,
+            customers=len(stats.customers),
+        ),
     )
     screen.fact(
-        "API calls",
-        f"{calls.count()}: {reads} reads, {calls.count() - reads} writes; {calls.count(status=429)} rejected (429)",
+        Sentence("Webhooks"),
+        Sentence(
+            "{good} of {all} answered 200; {echoes} echoes of our own writes, which cost no API call",
+            good=sum(attempt.status == 200 for attempt in sent),
+            all=len(sent),
+            echoes=stats.echoes,
+        ),
     )
-    for name, seconds in (("at first:", latencies.busy), ("later:   ", latencies.idle)):
+    screen.fact(
+        Sentence("API calls"),
+        Sentence(
+            "{calls}: {reads} reads, {writes} writes; {rejected} rejected (429)",
+            calls=calls.count(),
+            reads=reads,
+            writes=calls.count() - reads,
+            rejected=calls.count(status=429),
+        ),
+    )
+    for when, seconds in ((Sentence("at first"), latencies.busy), (Sentence("later"), latencies.idle)):
         if seconds:
-            screen.fact("Webhook to tag", f"{name} {_distribution(seconds)}")
+            screen.fact(Sentence("Webhook to tag"), _distribution(when, seconds))
 
 
-def _distribution(seconds: Sequence[float]) -> str:
+def _distribution(when: Sentence, seconds: Sequence[float]) -> Sentence:
     p95 = quantiles(seconds, n=20, method="inclusive")[-1] if len(seconds) > 1 else seconds[0]
-    return f"median {median(seconds):.2f} s, 95 % within {p95:.2f} s, maximum {max(seconds):.2f} s"
+    return Sentence(
+        "{when}: median {median} s, 95 % within {p95} s, maximum {maximum} s",
+        when=when,
+        median=f"{median(seconds):.2f}",
+        p95=f"{p95:.2f}",
+        maximum=f"{max(seconds):.2f}",
+    )
 
 
 def print_verdict(screen: Screen, mismatches: Sequence[Mismatch], *, customers: int, is_idle: bool) -> int:
     """Print whether all tags are correct. Returns the exit code."""
     screen.blank()
     if not is_idle:
-        screen.verdict("Not all customers were evaluated: there is no progress any more.", good=False)
-    for mismatch in mismatches[:MAX_MISMATCHES]:
-        missing = f"lacks {', '.join(mismatch.missing)}" if mismatch.missing else ""
-        unexpected = f"must not have {', '.join(mismatch.unexpected)}" if mismatch.unexpected else ""
         screen.verdict(
-            f"customer {mismatch.customer} {' and '.join(filter(None, (missing, unexpected)))}", good=False
+            Sentence("Not all customers were evaluated: there is no progress any more."), good=False
         )
+    for mismatch in mismatches[:MAX_MISMATCHES]:
+        if mismatch.missing:
+            tags = ", ".join(mismatch.missing)
+            screen.verdict(
+                Sentence("customer {customer} lacks {tags}", customer=mismatch.customer, tags=tags),
+                good=False,
+            )
+        if mismatch.unexpected:
+            tags = ", ".join(mismatch.unexpected)
+            screen.verdict(
+                Sentence("customer {customer} must not have {tags}", customer=mismatch.customer, tags=tags),
+                good=False,
+            )
     if mismatches:
-        screen.verdict(f"{len(mismatches)} of {customers} customers have wrong tags.", good=False)
+        screen.verdict(
+            Sentence("{wrong} of {all} customers have wrong tags.", wrong=len(mismatches), all=customers),
+            good=False,
+        )
     if mismatches or not is_idle:
         return 1
-    screen.verdict(f"The tags of all {customers} customers equal a from-scratch evaluation.", good=True)
+    screen.verdict(
+        Sentence("The tags of all {count} customers equal a from-scratch evaluation.", count=customers),
+        good=True,
+    )
     return 0
-
-
-@cache
-def _vietnamese() -> Translator:
-    return translator_for("vi")
 
 
 def format_vnd(amount: int) -> str:
     """An amount in the Vietnamese format: 2.450.000 ₫."""
-    return _vietnamese().money(amount * TEN_THOUSANDTHS, "VND")
+    return translator_for("vi").money(amount * TEN_THOUSANDTHS, "VND")
 
 
-def name_of(customer: Customer) -> str:
+def name_of(customer: Customer) -> Sentence | str:
     """The Vietnamese order: last name, first name."""
-    return (
-        " ".join(part for part in (customer.last_name, customer.first_name) if part)
-        or f"customer {customer.id}"
-    )
+    name = " ".join(part for part in (customer.last_name, customer.first_name) if part)
+    return name or Sentence("customer {customer}", customer=customer.id)
 
 
 class Reasons:
     """Explains a tag write with the values in the ledger."""
 
-    def __init__(self, rule_set: RuleSet) -> None:
-        rules = {rule.id: _name(rule.name, rule.id) for rule in rule_set.rules}
-        self._names = rules | {tier.id: _name(tier.name, tier.id) for tier in rule_set.tiers}
+    def __init__(self, rule_set: RuleSet, words: Translator) -> None:
+        self._words = words
+        self._names = {rule.id: rule.display_name(words.language) for rule in rule_set.all}
 
     def why(self, entry: LedgerEntry) -> str:
         """`VIP customer: spent 10.400.000 ₫`."""
         values = (_value(field, value) for field, value in entry.values.items() if value != [])
-        text = ", ".join(values)
+        text = ", ".join(value.text(self._words) for value in values)
         rule = self._names.get(entry.rule, entry.rule)
         return f"{rule}: {text}" if text else rule
 
 
-def _name(name: object, default: str) -> str:
-    """A rule's name: the English one if there is one, because the demo is in English."""
-    if name is None:
-        return default
-    return str(getattr(name, "en", None) or getattr(name, "vi", None) or name)
-
-
-def _value(field: str, value: object) -> str:
+def _value(field: str, value: object) -> Sentence:
     label = LABELS.get(field, field.replace("_", " "))
     match value:
         case None | "":
-            return f"no {label}"
-        case bool():
-            return f"{label} {'yes' if value else 'no'}"
+            return Sentence("no {label}", label=label)
+        case True:
+            return Sentence("{label}: yes", label=label)
+        case False:
+            return Sentence("{label}: no", label=label)
         case int() if field in MONEY_FIELDS:
-            return f"{label} {format_vnd(value // TEN_THOUSANDTHS)}"
+            shown = format_vnd(value // TEN_THOUSANDTHS)
         case list():
-            return f"{label} {', '.join(map(str, value))}"
-    return f"{label} {value}"
+            shown = ", ".join(map(str, value))
+        case _:
+            shown = str(value)
+    return Sentence("{label} {value}", label=label, value=shown)

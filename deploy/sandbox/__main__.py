@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +16,24 @@ import msgspec
 import typer
 
 from deploy.sandbox.handle import ShopHandle
-from deploy.sandbox.server import run
+from deploy.sandbox.server import (
+    FREE_PORT,
+    NO_STATE,
+    NOT_USABLE,
+    OTHER_HOST,
+    PORT_TAKEN,
+    SETTINGS,
+    STARTED,
+    Words,
+    run,
+)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def main(
+    ctx: typer.Context,
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 selects a free one.")] = 8800,
@@ -45,7 +57,7 @@ def main(
 
     The control API has no password: do not make it reachable for others. GET /_sandbox/ lists its commands.
     """
-
+    words: Words = ctx.obj or str  # of the program that runs this one
     serving = run(
         host=host,
         port=port,
@@ -59,31 +71,26 @@ def main(
         state_file=state,
         bucket_size=bucket_size,
         leak_per_s=leak_per_s,
-        on_start=_print_start,
+        on_start=partial(_print_start, words),
         report=_print,
+        words=words,
     )
     try:
         asyncio.run(_run_until_stopped(serving))
     except OSError as exc:
-        raise _usage_error(exc, host, port) from exc
+        raise _usage_error(exc, host, port, words) from exc
     except msgspec.MsgspecError as exc:
-        raise typer.BadParameter(f"{state} is no state file of a sandbox; name another file") from exc
+        raise typer.BadParameter(words(NO_STATE).format(file=state)) from exc
 
 
-def _usage_error(exc: OSError, host: str, port: int) -> typer.BadParameter:
+def _usage_error(exc: OSError, host: str, port: int, words: Words) -> typer.BadParameter:
     """What to do about an address that cannot be used, or a state file that cannot be read or written."""
     if exc.filename is not None:
         return typer.BadParameter(f"{exc.filename}: {exc.strerror}")
-    free = f"--port {port + 1}, or --port 0 for any free port" if port else "another --host"
-    return typer.BadParameter(
-        f"{exc.strerror or exc}. "
-        + (
-            f"Something already listens on port {port}, perhaps another sandbox: stop it, or choose {free}"
-            if exc.errno == errno.EADDRINUSE
-            else f"Choose {free}"
-        )
-        + f" (--host {host})"
-    )
+    free = words(FREE_PORT).format(port=port + 1) if port else words(OTHER_HOST)
+    template = PORT_TAKEN if exc.errno == errno.EADDRINUSE else NOT_USABLE
+    problem = exc.strerror or str(exc)
+    return typer.BadParameter(words(template).format(problem=problem, port=port, free=free, host=host))
 
 
 async def _run_until_stopped(serving: Coroutine[Any, Any, None]) -> None:
@@ -96,15 +103,15 @@ async def _run_until_stopped(serving: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-def _print_start(url: str, handle: ShopHandle) -> None:
+def _print_start(words: Words, url: str, handle: ShopHandle) -> None:
     """The addresses, and settings with which `tagger up` works on this shop."""
     lines = (
-        f"# Simulated Haravan shop {handle.org}. Stop with Ctrl-C.",
+        f"# {words(STARTED).format(org=handle.org)}",
         f"#   Omni API     {url}/com",
         f"#   Admin API    {url}/admin",
         f"#   Webhooks     {url}/api/subscribe",
         f"#   Control API  {url}/_sandbox/",
-        "# Settings for `tagger up`, to be pasted into .env:",
+        f"# {words(SETTINGS)}",
         *settings_of(url, handle),
     )
     _print("\n".join(lines))

@@ -19,6 +19,31 @@ from deploy.sandbox.webhooks import HandshakeFailed
 
 HANDSHAKE_INTERVAL_S: Final = 1.0
 
+# What the program prints. `Words` gives a text in another language, with the same placeholders.
+Words = Callable[[str], str]
+STARTED: Final = "Simulated Haravan shop {org}. Stop with Ctrl-C."
+SETTINGS: Final = "Settings for `tagger up`, to be pasted into .env:"
+NOT_ANSWERED: Final = "{url} does not answer the handshake: {why}. Trying again until it does."
+SUBSCRIBED: Final = "Subscribed: webhooks are sent to {url}"
+NO_STATE: Final = "{file} is not a state file of a sandbox; name another file"
+PORT_TAKEN: Final = (
+    "Something already listens on {host}:{port}, perhaps another sandbox: stop it, or choose {free}"
+)
+NOT_USABLE: Final = "{problem}. Choose {free} (--host {host})"
+FREE_PORT: Final = "--port {port}, or --port 0 for any free port"
+OTHER_HOST: Final = "another --host"
+TEXTS: Final = (
+    STARTED,
+    SETTINGS,
+    NOT_ANSWERED,
+    SUBSCRIBED,
+    NO_STATE,
+    PORT_TAKEN,
+    NOT_USABLE,
+    FREE_PORT,
+    OTHER_HOST,
+)
+
 
 class DroppableProtocol(HttpToolsProtocol):
     """uvicorn's protocol, extended so that the application can close the connection without a response."""
@@ -73,11 +98,13 @@ async def run(
     leak_per_s: float = 4.0,
     on_start: Callable[[str, ShopHandle], object] | None = None,
     report: Callable[[str], object] = print,
+    words: Words = str,
 ) -> None:
     """Serve one shop until cancelled. Raises OSError if the port is taken; port 0 selects a free one.
 
     `on_start` is called with the address and the shop when the server is ready. `webhook_url` is subscribed with the
-    handshake; until the receiver answers it, it is asked again, and `report` gets a line for each new answer. With
+    handshake; until the receiver answers it, it is asked again, and `report` gets a line for each new answer, in the
+    language of `words`. With
     `state_file`, the shops are read from this file if it exists, and saved in it; what it says of a shop comes before
     `token`, `secret` and `customers`.
     """
@@ -96,11 +123,11 @@ async def run(
         if on_start is not None:
             on_start(url, handle)
         if webhook_url is not None:
-            await _subscribe(handle, webhook_url, report)
+            await _subscribe(handle, webhook_url, report, words)
         await asyncio.Event().wait()
 
 
-async def _subscribe(handle: ShopHandle, url: str, report: Callable[[str], object]) -> None:
+async def _subscribe(handle: ShopHandle, url: str, report: Callable[[str], object], words: Words) -> None:
     """Perform the handshake as Haravan does, again and again until the receiver answers it."""
     last = ""
     while True:
@@ -109,10 +136,10 @@ async def _subscribe(handle: ShopHandle, url: str, report: Callable[[str], objec
         except HandshakeFailed as exc:
             if str(exc) != last:
                 last = str(exc)
-                report(f"# {url} does not answer the handshake: {last}. Trying again until it does.")
+                report(f"# {words(NOT_ANSWERED).format(url=url, why=last)}")
             await asyncio.sleep(HANDSHAKE_INTERVAL_S)
         else:
-            report(f"# Subscribed: webhooks are sent to {url}")
+            report(f"# {words(SUBSCRIBED).format(url=url)}")
             return
 
 

@@ -33,7 +33,7 @@ from service.errors import Refused, TaggerError
 from service.publishing import first_look, load_population
 from service.sentence import Sentence
 from service.store.client import RedisClient, batched, keys
-from service.store.customers import snapshots
+from service.store.customers import save_values, snapshots
 from service.store.history import audit_log, ledger
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.queue import LeaseManager, RateLimiter, dirty, wake_shop
@@ -335,31 +335,31 @@ async def _set_owners(redis: RedisClient, org: OrgId, claim: Claim, customers: S
     client: Any = redis
     key, fields = fold(claim.tag), [str(customer) for customer in customers]
     stored = await client.hmget(keys.shop(org, "owned"), fields)
-    changed: dict[str, bytes] = {}
+    changed: dict[int, bytes] = {}
     removed: list[CustomerId] = []
     for customer, packed in zip(customers, stored, strict=True):
         owned = OWNERSHIP_CODEC.decode(packed)
         if claim.action == "restore" and key not in owned:
             removed.append(customer)
         elif (claim.action == "adopt") is (key not in owned):
-            changed[str(customer)] = OWNERSHIP_CODEC.encode({**owned, key: claim.new_owners[customer]})
-    if changed:
-        await client.hset(keys.shop(org, "owned"), mapping=changed)
+            changed[customer] = OWNERSHIP_CODEC.encode({**owned, key: claim.new_owners[customer]})
+    await save_values(redis, org, "owned", changed)
     if removed:
-        await _store_restores(
-            client, org, key, {customer: claim.new_owners[customer] for customer in removed}
-        )
+        await _store_restores(redis, org, key, {customer: claim.new_owners[customer] for customer in removed})
 
 
-async def _store_restores(client: Any, org: OrgId, key: str, owners: Mapping[CustomerId, Ownership]) -> None:
+async def _store_restores(
+    redis: RedisClient, org: OrgId, key: str, owners: Mapping[CustomerId, Ownership]
+) -> None:
     """The next decision about these customers adds the tag again, unless it has it by then."""
+    client: Any = redis
     name, fields = keys.shop(org, "pending_restores"), [str(customer) for customer in owners]
     stored = await client.hmget(name, fields)
     packed = {
-        str(customer): RESTORES_CODEC.encode({**RESTORES_CODEC.decode(before), key: UndoRecord(own.tag, own)})
+        int(customer): RESTORES_CODEC.encode({**RESTORES_CODEC.decode(before), key: UndoRecord(own.tag, own)})
         for (customer, own), before in zip(owners.items(), stored, strict=True)
     }
-    await client.hset(name, mapping=packed)
+    await save_values(redis, org, "pending_restores", packed)
 
 
 async def _last_setter(context: Context, org: OrgId, key: str) -> tuple[str, int]:

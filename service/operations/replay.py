@@ -219,7 +219,7 @@ def describe_run(run: Run, *, words: Translator, timezone: str = "UTC") -> str:
 async def _replay(context: Context, org: OrgId, run_id: str) -> Run:
     run = await runs.get(context.redis, org, run_id)
     if run.kind != "replay":
-        raise Refused(Sentence("{run} is no replay", run=run.id))
+        raise Refused(Sentence("{run} is not a replay", run=run.id))
     return run
 
 

@@ -15,7 +15,8 @@ from service.domain.decisions import (
     RollbackCollector,
 )
 from service.domain.preview import Population
-from service.store.client import RedisClient, batched, keys
+from service.store.client import RedisClient, batched
+from service.store.customers import save_values
 from service.store.history import LedgerRow, drift, ledger, to_undo_record
 from service.store.queue import dirty
 from service.store.rules import RETRACTED_OWNER, Version
@@ -100,7 +101,7 @@ async def assign(
         if place is None or customer in changing or customer in queued or present & tags.keys():
             state = population.states[place] if place is not None else CustomerState(restores=tags)
             packed[customer] = RESTORES_CODEC.encode(state.restores)
-    await _store(redis, org, packed)
+    await save_values(redis, org, "pending_restores", {who: value for who, value in packed.items() if value})
     return [CustomerId(customer) for customer in packed]
 
 
@@ -142,10 +143,3 @@ async def _external_changes(
         page = await drift.manual_changes_of(redis, org, chunk)
         changes |= {int(customer): of_customer for customer, of_customer in page.items()}
     return changes
-
-
-async def _store(redis: RedisClient, org: OrgId, packed: Mapping[int, bytes]) -> None:
-    client: Any = redis
-    fields = [(str(customer), value) for customer, value in packed.items() if value]
-    for chunk in batched(fields):
-        await client.hset(keys.shop(org, "pending_restores"), mapping=dict(chunk))

@@ -5,7 +5,6 @@ A rollout is a pending job. It is stored in the transaction of its version, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,8 +15,8 @@ from service.domain.customers import CustomerId, OrgId
 from service.domain.engine import CompiledRules
 from service.domain.preview import publish_plan
 from service.publishing import preview, rollback
-from service.store.client import RedisClient, batched, keys
-from service.store.customers import snapshots
+from service.store.client import RedisClient, keys
+from service.store.customers import save_values, snapshots
 from service.store.history import ledger
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.rules import Version, compile_version
@@ -147,7 +146,7 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
         restores=restores,
     )
     plan = publish_plan(population, compiled, version=version.number)
-    await _schedule(redis, org, plan.next_change_days)
+    await save_values(redis, org, "schedule", dict(plan.next_change_days))
     changing = frozenset((*plan.tag_changes, *plan.state_changes))
     restoring = await rollback.assign(redis, org, restores, population, changing=changing)
     affected = map(CustomerId, (*plan.tag_changes, *plan.state_changes, *plan.undecided))
@@ -299,11 +298,3 @@ def with_tolerance(allowed: int) -> int:
 async def _compile(context: Context, org: OrgId, version: Version) -> CompiledRules:
     inherited = await context.versions.inherited(org, version.number)
     return compile_version(await context.versions.document(org, version.number), inherited=inherited)
-
-
-async def _schedule(redis: RedisClient, org: OrgId, days: Sequence[tuple[int, int]]) -> None:
-    """Schedule the customers for the next day on which their tags may change. An earlier scheduled day stays."""
-    client: Any = redis
-    for chunk in batched(days):
-        by_customer = {str(customer): day for customer, day in chunk}
-        await client.zadd(keys.shop(org, "schedule"), by_customer, lt=True)

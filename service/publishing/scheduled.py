@@ -158,7 +158,7 @@ async def publish_due(context: Context, org: OrgId) -> Outcome:
     try:
         draft = await draft_scheduled(context, shop, entry)
     except TaggerError as exc:
-        return await _stop(context, org, entry, Stop("refused", now_ms, number, text=str(exc)))
+        return await _stop(context, org, entry, _refusal(exc, now_ms=now_ms, live=number))
     report = draft.report
     if report.guard.needs_approval and not _is_approved(entry, report):
         preview = report.preview
@@ -202,6 +202,15 @@ def describe_stop(entry: ScheduledPublish) -> str:
         "refused": f"the shop does not accept its rules: {stop.text}",
     }
     return f"the publish that {entry.by.name} scheduled for {_moment(entry.at_ms)} was stopped: {reasons[stop.reason]}"
+
+
+def _refusal(exc: TaggerError, *, now_ms: int, live: int) -> Stop:
+    """The stop of a publish whose rules the shop does not accept any more."""
+    stop, message = Stop("refused", now_ms, live, text=str(exc)), exc.message
+    if not isinstance(message, Sentence):
+        return stop
+    params = {name: str(value) for name, value in message.params.items()}
+    return msgspec.structs.replace(stop, template=message.template, params=params)
 
 
 def is_late(version: Version) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from service.domain.access import Actor
 from service.domain.customers import OrgId
+from service.sentence import Sentence, Words
 from service.store.client import RedisClient, keys
 from service.store.jobs import PendingJob, pending
 
@@ -27,7 +28,13 @@ class Stop(msgspec.Struct, frozen=True):
     live: int
     touched: int = 0  # customers
     removed: int = 0  # tags
-    text: str = ""  # of `refused`
+    text: str = ""  # of `refused`, in English
+    template: str = ""  # of the `Sentence` that the text is
+    params: dict[str, str] = {}  # msgspec copies an empty default
+
+    def text_in(self, words: Words) -> str:
+        """The text in the reader's language."""
+        return Sentence(self.template, **self.params).text(words) if self.template else self.text
 
 
 class ScheduledPublish(msgspec.Struct, frozen=True, kw_only=True):

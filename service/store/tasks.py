@@ -17,7 +17,7 @@ RUNNING_TTL_S: Final = 60  # without a report of progress the process has died
 ENDED_TTL_S: Final = 3_600
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class PageTask(msgspec.Struct, frozen=True, kw_only=True):
     """A task and its progress. `result` is JSON; `error` is the name of an exception, with its message."""
 
     status: Literal["running", "done", "failed"] = "running"
@@ -32,18 +32,18 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, str] = {}  # msgspec copies an empty default
 
 
-async def load(redis: RedisClient, org: OrgId, name: str) -> Task | None:
+async def load(redis: RedisClient, org: OrgId, name: str) -> PageTask | None:
     """The task of this name, None if there is none, or if its process died."""
     stored = await redis.get(_key(org, name))
     return None if stored is None else _DECODER.decode(stored)
 
 
-async def start(redis: RedisClient, org: OrgId, name: str, task: Task) -> bool:
+async def start(redis: RedisClient, org: OrgId, name: str, task: PageTask) -> bool:
     """Store a new task. False if there is one of this name."""
     return bool(await redis.set(_key(org, name), _ENCODER.encode(task), nx=True, ex=RUNNING_TTL_S))
 
 
-async def save(redis: RedisClient, org: OrgId, name: str, task: Task) -> None:
+async def save(redis: RedisClient, org: OrgId, name: str, task: PageTask) -> None:
     """Store the progress or the end of a task."""
     ttl_s = RUNNING_TTL_S if task.status == "running" else ENDED_TTL_S
     await redis.set(_key(org, name), _ENCODER.encode(task), ex=ttl_s)
@@ -59,4 +59,4 @@ def _key(org: OrgId, name: str) -> str:
 
 
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(Task)
+_DECODER: Final = msgspec.json.Decoder(PageTask)

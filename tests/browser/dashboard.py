@@ -26,6 +26,7 @@ from deploy.demonstration.environment import DemoEnvironment, Options, start
 from deploy.demonstration.scenario import play_for_ever
 from deploy.demonstration.view import Screen
 from deploy.local import supervise
+from service.locales import translator_for
 from service.runtime import cancel_and_wait
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.panels import WIDTH, Line, draw_board, name_of
@@ -50,9 +51,11 @@ async def main(file: Path, minutes: float) -> None:
     async with AsyncExitStack() as stack:
         supervisor = await stack.enter_async_context(supervise())
         demo = await stack.enter_async_context(
-            start(OPTIONS, supervisor, lambda part, _, url: addresses.__setitem__(part, url))
+            start(OPTIONS, supervisor, lambda part, _, url: addresses.__setitem__(str(part), url))
         )
-        playing = asyncio.create_task(play_for_ever(demo, Screen(Console(file=StringIO())), OPTIONS))
+        playing = asyncio.create_task(
+            play_for_ever(demo, Screen(Console(file=StringIO()), translator_for("en")), OPTIONS)
+        )
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = addresses["web"]
         client = await stack.enter_async_context(scraping(folder, url, token=TOKEN, interval_s=SCRAPE_S))

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from deploy.demonstration.environment import PAST_ORG, Options, start
 from deploy.local import supervise
+from service.sentence import Sentence
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.site import DESK, PHONE
 
@@ -48,8 +49,8 @@ async def main(folder: Path, shots: tuple[Shot, ...]) -> None:
     async with supervise() as supervisor, async_playwright() as playwright:
         options = Options(customers=CUSTOMERS)
 
-        def ready(part: str, _: str, address: str) -> None:
-            links[part] = address
+        def ready(part: Sentence, _: Sentence, address: str) -> None:
+            links[str(part)] = address
 
         async with start(options, supervisor, ready) as environment:
             assert environment.past_shop is not None

@@ -19,7 +19,7 @@ from service.locales import translator_for
 from service.store import scheduled, tasks, working_copies
 from service.store.client import keys
 from service.store.shops import FREEZE_KEY
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.store.working_copies import WorkingCopy
 from tests.browser.site import DESK, PHONE, Scheme, Site, Visit, visiting
 from tests.browser.test_accessibility import violations
@@ -160,7 +160,7 @@ def test_work_that_takes_long_shows_how_far_it_is(
     live = site.call(site.context.versions.live_number, ORG)
 
     def report(done: int, **ended: Any) -> None:
-        task = Task(started_ms=1, total=100_000, done=done, **ended)
+        task = PageTask(started_ms=1, total=100_000, done=done, **ended)
         site.call(tasks.save, redis, ORG, name, task)
 
     report(41_000)

@@ -217,7 +217,7 @@ async def test_everybody_waits_for_the_first_look(stage: Stage) -> None:
 async def test_only_replays_that_exist_are_started_paused_or_cancelled(stage: Stage) -> None:
     publish = await runs.create(stage.redis, ORG, kind="publish", by="an", reason="", now_ms=1)
 
-    with pytest.raises(Refused, match="no replay"):
+    with pytest.raises(Refused, match="is not a replay"):
         await cancel_replay(stage.context, ORG, publish, by=LAN)
     with pytest.raises(NotFound):
         await start_replay(stage.context, ORG, "R99", by=LAN)

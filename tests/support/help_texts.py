@@ -1,4 +1,4 @@
-"""Every text in the help of the command line."""
+"""Every text in the help of the command line, and what the sandbox prints."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typer.main import get_command
 
 from deploy.cli.app import build_app
 from deploy.sandbox.__main__ import app as sandbox_app
+from deploy.sandbox.server import TEXTS
 
 
 def help_texts() -> dict[str, str]:
-    """Each text with the command that shows it, of `tagger` and of `tagger sandbox`."""
-    found: dict[str, str] = {}
+    """Each text with the command that shows it, of `tagger` and of `tagger sandbox`, which prints others as well."""
+    found: dict[str, str] = dict.fromkeys(TEXTS, "tagger sandbox")
     for app in (build_app(), sandbox_app):
         command: Any = get_command(app)
         context = command.context_class(command, **command.context_settings)

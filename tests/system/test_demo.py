@@ -20,9 +20,10 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]  # each starts four
 LINUX = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for children in /proc")
 
 
-async def started(*words: str, cwd: Path) -> asyncio.subprocess.Process:
+async def started(*words: str, cwd: Path, language: str = "en") -> asyncio.subprocess.Process:
+    program = (sys.executable, "-P", "-m", "deploy.cli", "--lang", language)
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "deploy.cli", "demo", "--port", str(free_port()), *words),
+        *(*program, "demo", "--port", str(free_port()), *words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "80"},
@@ -74,8 +75,11 @@ async def test_stopping_the_demo_leaves_no_process_behind(tmp_path: Path, number
 
 @LINUX
 async def test_a_demo_that_is_killed_takes_its_processes_with_it(tmp_path: Path) -> None:
-    demo = await started("--customers", "20", cwd=tmp_path)
-    await read_until(demo, "webhooks")
+    """It speaks the language that is asked for."""
+    demo = await started("--customers", "20", cwd=tmp_path, language="vi")
+    text = await read_until(demo, "đã đăng ký; mỗi webhook đều có chữ ký")
+    assert "Một cửa hàng Haravan giả lập và hệ thống thật" in text
+    assert not {"the", "shop", "store", "with", "receives", "customers"} & {*text.split()}
     pids = list(children(demo.pid))
 
     demo.kill()

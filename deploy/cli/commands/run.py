@@ -33,7 +33,8 @@ def demo(
     """Watch the whole service at work on a simulated Haravan shop."""
     from deploy.demonstration import Options, run_demo
 
-    raise typer.Exit(run(run_demo(Options(once=once, customers=customers, port=port, seed=seed))))
+    options = Options(once=once, customers=customers, port=port, seed=seed, language=language())
+    raise typer.Exit(run(run_demo(options)))
 
 
 def up() -> None:

@@ -15,7 +15,7 @@ from service.errors import Forbidden, NotFound, Refused, TaggerError
 from service.sentence import Sentence
 from service.store import tasks
 from service.store.client import keys
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +38,7 @@ async def execute(
     """Call the function, which reads all customers of a shop, and store how far it is and how it ended."""
     redis = context.redis
     total = int(await redis.hlen(keys.shop(org, "snapshots")))
-    task = Task(started_ms=await context.now_ms(), total=total)
+    task = PageTask(started_ms=await context.now_ms(), total=total)
     await tasks.save(redis, org, name, task)
     reported_s = time.monotonic()
 
@@ -87,7 +87,7 @@ def _name(exc: Exception) -> str:
     return next((kind.__name__ for kind in ERRORS.values() if isinstance(exc, kind)), type(exc).__name__)
 
 
-def result_of(task: Task, kind: type[T]) -> T:
+def result_of(task: PageTask, kind: type[T]) -> T:
     """The result of a task that has ended. Raises the error that ended it."""
     if task.status == "failed":
         error = ERRORS.get(task.error)

@@ -83,7 +83,13 @@ NOT_IN_BACKUP: Final = frozenset(
             "unexplained_removals",
             "alert_sent:{kind}",
         ),  # the queue
-        *("snapshots", "schedule", "shadow_digests", "tombstone:{customer}"),  # what a drain stores
+        *(
+            "snapshots",
+            "schedule",
+            "shadow_digests",
+            "tombstone:{customer}",
+            "erased:{customer}",
+        ),  # what a drain stores
         *(
             "nightly",
             "nightly:lock",

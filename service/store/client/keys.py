@@ -58,6 +58,7 @@ A key without a lifetime below does not expire.
     {shop}unexplained_removals    hash: five-minute slot -> number of unexplained removals; 1 day
     {shop}exclusions              hash: customer -> rules that the customer is excluded from (comma-joined)
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
+    {shop}erased:{customer}       string: set when the customer is erased or deleted; what was read before is not stored; 1 day
     {shop}subscription            string: what is known of the webhook subscription, and what was asked for last (JSON)
     {shop}nightly                 hash: the last complete nightly reconcile: day, looked_ms, subscribed
     {shop}reconcile_requests      set: the ms since which a change of the store requires a reconcile

@@ -19,6 +19,7 @@ from service.store.customers.state import (
     encode_exclusions,
     last_snapshot,
     load_states,
+    save_values,
     to_state,
     to_stored_state,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "load_names",
     "load_states",
     "read_snapshot",
+    "save_values",
     "seal_snapshot",
     "snapshots",
     "to_state",

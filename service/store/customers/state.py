@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, NamedTuple
 
 from service.domain.customers import Customer, CustomerId, OrgId
 from service.domain.decisions import (
@@ -15,7 +15,7 @@ from service.domain.decisions import (
 )
 from service.domain.sync import REVERTS_CODEC, StoredState
 from service.errors import MalformedData
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, batched, keys, load_script
 from service.store.customers.sealed_snapshots import read_snapshot
 
 
@@ -51,6 +51,21 @@ async def load_states(
         customer: StoredCustomer(*row)
         for customer, row in zip(customers, zip(*columns, strict=True), strict=True)
     }
+
+
+async def save_values(
+    redis: RedisClient,
+    org: OrgId,
+    name: Literal["owned", "pending_restores", "schedule"],
+    values: Mapping[int, bytes | int],
+) -> None:
+    """Save values of customers, or the days on which they are due. An earlier day stays.
+
+    A customer that was erased within the last day is skipped: the value may come from what was stored before.
+    """
+    for batch in batched([*values.items()]):
+        arguments = [part for customer_and_value in batch for part in customer_and_value]
+        await load_script("customers", "save_values")(redis, org, name, *arguments)
 
 
 def to_stored_state(stored: StoredCustomer) -> StoredState:

@@ -35,6 +35,11 @@ def test_every_text_of_the_help_has_a_translation() -> None:
         (["explain", "--help"], 0, ["Đối số", "[bắt buộc]", "[mặc định: 0]", "Chỉ nhãn này."]),
         (["shops"], 2, ["Lệnh", "Xóa một cửa hàng."]),
         (["sandbox", "--help"], 0, ["Địa chỉ để lắng nghe."]),
+        (
+            ["sandbox", "--state", __file__],
+            2,
+            ["giá trị không đúng: ", "không phải tệp lưu trạng thái của sandbox"],
+        ),
         (["explain", "1"], 2, ["thiếu đối số 'CUSTOMER'", "Trợ giúp: tagger explain --help"]),
         (["explian"], 2, ["không có lệnh 'explian'; có phải là 'explain'"]),
         (["explain", "1", "2", "--foo"], 2, ["không có tùy chọn --foo"]),

@@ -23,13 +23,14 @@ def shop(seed: int) -> ShopHandle:
 
 
 def played(seed: int, *, with_manual_tags: bool) -> list[tuple[str, str]]:
+    """Who and what, in English."""
     haravan = shop(seed)
     scenario = Scenario(haravan, ExpectedTags(RULES), Random(seed))
     scenario.with_manual_tags = with_manual_tags
     events: list[tuple[str, str]] = []
     for event in islice(scenario, 30):
         event.act()
-        events.append((event.who, event.what))
+        events.append((str(event.who), str(event.what)))
     return events
 
 

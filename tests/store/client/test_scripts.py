@@ -107,6 +107,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictStore
         await load_script("customers", "snapshot_insert_missing")(strict, ORG, *right)
         await audit_log.record(strict, LAN, "pause", org=ORG, summary=Sentence("work paused"))
         await load_script("customers", "snapshot_replace")(strict, ORG, 99, b"\x80", b"\x81")
+        await load_script("customers", "save_values")(strict, ORG, "owned", 99, b"\x80")
         await erase_customer(strict, ORG, CustomerId(99))
         await load_script("queue", "backlog")(strict, ORG)
         await load_script("queue", "drop_dead_letters")(

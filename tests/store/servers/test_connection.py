@@ -151,10 +151,15 @@ async def test_a_reply_that_nobody_waits_for_closes_the_connection(wire: Wire) -
     assert not wire.connection.is_open
 
 
-async def test_a_push_of_resp3_is_nobodys_reply(wire: Wire) -> None:
+@pytest.mark.parametrize(
+    "unasked",
+    [b">2\r\n+invalidate\r\n+key\r\n", b",1.5\r\n", b"#t\r\n", b"%1\r\n+a\r\n+b\r\n"],
+    ids=["a push", "a double", "a boolean", "a map"],
+)
+async def test_what_only_resp3_has_is_nobodys_reply(wire: Wire, unasked: bytes) -> None:
     """If it went to the first caller, every later reply would go to a wrong one."""
     first, second = wire.connection.send(GET), wire.connection.send(GET)
-    wire.receive(b">2\r\n+invalidate\r\n+key\r\n+first\r\n+second\r\n")
+    wire.receive(unasked + b"+first\r\n+second\r\n")
 
     for future in (first, second):
         with pytest.raises(InvalidResponse):

@@ -139,7 +139,7 @@ def checked_tags(tags: Sequence[str]) -> Sequence[str]:
     """Return the tags. Raises Refused for a blank tag or a comma: the API takes one comma-separated string."""
     for tag in tags:
         if not tag.strip() or "," in tag:
-            raise Refused(Sentence("a tag is neither blank nor holds a comma"))
+            raise Refused(Sentence("a tag cannot be blank, and cannot contain a comma"))
     return tags
 
 

@@ -10,6 +10,7 @@ local function delete_customer_data(P, cid)
   for id in string.gmatch(ids or '', '[^,]+') do entries = entries + redis.call('XDEL', P .. 'ledger', id) end
   for _, name in ipairs(CUSTOMER_HASHES) do redis.call('HDEL', P .. name, cid) end
   redis.call('ZREM', P .. 'schedule', cid)
+  note_erased(P, cid)
   redis.call('SET', partition_key(P, 'erased_ms'), now_ms('0'))
   return entries
 end

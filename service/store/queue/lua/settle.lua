@@ -4,7 +4,7 @@
 -- KEYS: prefix, prefix..'shop'.  ARGV: now, token, version, today (ordinal day of the shop), settlements (msgpack, a list
 --   of maps; the fields are those of `Settlement` in settlement.py)
 -- Reply: for each settlement 'done', 'lease_lost', 'version_changed', 'superseded', 'schedule_passed' or 'shadow_changed'
--- Parts: _time, _queue, _lease, _customer, _freeze.
+-- Parts: _time, _queue, _lease, _erased, _customer, _freeze.
 local MAX_DRIFT_TAGS = 50 -- tags of a customer whose last change by hand is known
 local MAX_LEDGER_IDS = 100 -- of a customer
 local DAY_COUNTS_S = 34560000 -- 400 days
@@ -219,10 +219,13 @@ function ops.delete(item, mark)
 end
 
 -- An answered write has happened, even if the mark has changed meanwhile: save its ownership and ledger entries, and count
--- it in the runs that still wait for the customer. Without a mark the customer was erased, and nothing is stored of it.
+-- it in the runs that still wait for the customer. Nothing is saved if the customer has left the queue since its plan was
+-- made: it was erased, or a later read has settled the intent of the write. If it has entered the queue again, its
+-- position is a later generation than that of the plan.
 local function save_write_results(item)
-  if redis.call('EXISTS', P .. 'mark:' .. item.customer) == 0 then return end
-  for run in string.gmatch(redis.call('HGET', P .. 'mark:' .. item.customer, 'runs') or '', '[^,]+') do
+  local position, runs = unpack(redis.call('HMGET', P .. 'mark:' .. item.customer, 'position', 'runs'))
+  if not position or tonumber(position) > item.generation then return end
+  for run in string.gmatch(runs or '', '[^,]+') do
     local key = P .. 'run:' .. run
     if redis.call('SISMEMBER', key .. ':remaining', item.customer) == 1 then count_tags(key, item) end
   end

@@ -10,7 +10,7 @@ from service.domain.access import Role
 from service.publishing import freeze, review
 from service.publishing.review import CopyReview
 from service.store.shops import FreezeState, Shop
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.web.pages.publishing import working
 from service.web.pages.publishing.people import names_in
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_count, parse_day
@@ -85,7 +85,7 @@ async def _show(visit: Visit, *, errors: tuple[tuple[str, str], ...] = ()) -> Vi
         review.review_end_of_freeze,
         visit.language,
     )
-    if isinstance(found, Task):
+    if isinstance(found, PageTask):
         return working.show_progress(visit, found, _path(visit), title, crumbs)
     needs_approval = found.effect is not None and found.effect.needs_approval
     may_end, names = visit.may("ops") or not needs_approval, await names_in(visit, found.effect)

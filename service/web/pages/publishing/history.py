@@ -26,7 +26,7 @@ from service.publishing.review import (
 from service.sentence import Sentence
 from service.store.rules import Version
 from service.store.shops import Shop
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.web.pages.publishing import working
 from service.web.pages.publishing.effects import Progress, measure
 from service.web.pages.publishing.people import names_in
@@ -197,7 +197,7 @@ async def show_rollback(visit: Visit) -> View | Redirect:
         to,
         visit.language,
     )
-    if isinstance(review, Task):
+    if isinstance(review, PageTask):
         path = f"/shops/{shop.org}/history/{to}/rollback"
         return working.show_progress(visit, review, path, title, _crumbs(visit, shop))
     may_publish = visit.may("ops") or not review.effect.needs_approval

@@ -17,7 +17,7 @@ from service.publishing.review import CopyReview, publish_copy, request_approval
 from service.store import working_copies
 from service.store.scheduled import ScheduledPublish
 from service.store.shops import Shop
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.store.working_copies import ApprovalRequest, WorkingCopy
 from service.web.pages.publishing import working
 from service.web.pages.publishing.people import names_in
@@ -134,7 +134,7 @@ async def _review(visit: Visit, errors: dict[str, str]) -> View:
             draft.parent,
             visit.language,
         )
-        if isinstance(found, Task):
+        if isinstance(found, PageTask):
             path = f"/shops/{shop.org}/rules/publish"
             return working.show_progress(visit, found, path, visit.t("review.title"), crumbs)
         review = found

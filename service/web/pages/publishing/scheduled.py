@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from service.domain.access import Role
+from service.errors import Refused
 from service.publishing import editor, review, scheduled
 from service.publishing.review import CopyReview
 from service.store.scheduled import ScheduledPublish
 from service.store.shops import Shop
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.web.pages.publishing import working
 from service.web.pages.publishing.people import names_in
 from service.web.pages.publishing.review import parse_moment_ms
@@ -20,7 +21,10 @@ from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledPage:
-    """The scheduled publish with what it would change now; None if nothing is scheduled."""
+    """The scheduled publish with what it would change now; None if nothing is scheduled.
+
+    Without a review, `refusal` says why the shop does not accept its rules.
+    """
 
     shop: Shop
     entry: ScheduledPublish | None
@@ -28,6 +32,7 @@ class ScheduledPage:
     may_publish: bool = False
     error: str = ""
     names: Mapping[int, str] = field(default_factory=dict)
+    refusal: str = ""
 
 
 async def show_scheduled(visit: Visit) -> View | Redirect:
@@ -79,14 +84,18 @@ async def _show(visit: Visit, *, error: str = "") -> View:
     if entry is None:
         return View("publishing/scheduled.html", ScheduledPage(shop, None), title, crumbs)
     live = await visit.context.versions.live_number(shop.org)
-    found = await working.reviewed(
-        visit,
-        f"scheduled-{entry.content[:16]}-{live}-{visit.language}",
-        CopyReview,
-        review.review_scheduled,
-        visit.language,
-    )
-    if isinstance(found, Task):
+    try:
+        found = await working.reviewed(
+            visit,
+            f"scheduled-{entry.content[:16]}-{live}-{visit.language}",
+            CopyReview,
+            review.review_scheduled,
+            visit.language,
+        )
+    except Refused as exc:  # the shop does not accept its rules any more; it can still be cancelled or edited
+        refused = ScheduledPage(shop, entry, refusal=exc.text(visit.t), error=error)
+        return View("publishing/scheduled.html", refused, title, crumbs, status=422 if error else 200)
+    if isinstance(found, PageTask):
         return working.show_progress(visit, found, _path(visit), title, crumbs)
     needs_approval = found.effect is not None and found.effect.needs_approval
     names = await names_in(visit, found.effect)

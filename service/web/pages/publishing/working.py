@@ -18,7 +18,7 @@ from service.errors import NotFound
 from service.publishing.review import execute, result_of
 from service.sentence import Sentence
 from service.store import tasks
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit
 
 ANSWER_TIMEOUT_S: Final = 1.0
@@ -44,7 +44,7 @@ async def reviewed(
     function: Callable[Concatenate[Context, OrgId, P], Awaitable[Any]],
     *args: P.args,
     **kwargs: P.kwargs,
-) -> T | Task:
+) -> T | PageTask:
     """The result of a review in the CPU pool, or its task if that takes longer. Raises what the function raises.
 
     The name stands for the arguments. `?fresh` asks for a new review.
@@ -62,7 +62,7 @@ async def reviewed(
         await _start(visit, name, function, *args, **kwargs)
         task = await tasks.load(redis, org, name)
     if task is None or task.status == "running":
-        return task or Task(started_ms=0)
+        return task or PageTask(started_ms=0)
     return result_of(task, kind)
 
 
@@ -100,13 +100,15 @@ async def show_working(visit: Visit) -> View | Redirect:
     return _follow(visit, done, result_of(task, int))
 
 
-def show_progress(visit: Visit, task: Task, path: str, title: str, crumbs: tuple[Crumb, ...] = ()) -> View:
+def show_progress(
+    visit: Visit, task: PageTask, path: str, title: str, crumbs: tuple[Crumb, ...] = ()
+) -> View:
     """The page that waits for a task, and asks for `path` again."""
     percent = 100 * task.done // task.total if task.total else None
     return View("publishing/working.html", Working(path, percent, task.done, task.total), title, crumbs)
 
 
-def is_reusable(task: Task, *, now_ms: int, is_fresh_wanted: bool) -> bool:
+def is_reusable(task: PageTask, *, now_ms: int, is_fresh_wanted: bool) -> bool:
     """Whether the reader may see this task: it runs, or its end was slow and is recent."""
     if task.status == "running":
         return True
@@ -121,7 +123,7 @@ async def _start(
 ) -> None:
     """Start a task unless it runs, and wait for it for a moment. Raises Overloaded."""
     redis, org = visit.context.redis, visit.org
-    if not await tasks.start(redis, org, name, Task(started_ms=await visit.context.now_ms())):
+    if not await tasks.start(redis, org, name, PageTask(started_ms=await visit.context.now_ms())):
         return
     work = visit.background.start(_run(visit, name, function, *args, **kwargs))
     await asyncio.wait({work}, timeout=ANSWER_TIMEOUT_S)

@@ -12,7 +12,7 @@ from service.errors import Refused
 from service.publishing import first_look
 from service.sentence import Sentence
 from service.store.shops import FirstLook, Shop
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.web.pages.publishing import reviewed, show_progress, submit
 from service.web.pages.shell import Crumb, Page, Redirect, View, Visit, parse_count
 
@@ -57,7 +57,7 @@ async def show_first_look(visit: Visit) -> View | Redirect:
     if is_waiting:
         live = await visit.context.versions.live_number(shop.org)
         found = await reviewed(visit, f"first-look-{live}", Effect, load_effect)
-        if isinstance(found, Task):
+        if isinstance(found, PageTask):
             path = f"/shops/{shop.org}/first-look"
             return show_progress(visit, found, path, visit.t("first_look.title"), crumbs)
         effect = found

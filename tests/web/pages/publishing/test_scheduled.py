@@ -10,7 +10,7 @@ import msgspec
 
 from service.domain.documents import parse_rules
 from service.store import scheduled, working_copies
-from service.store.client import RedisClient
+from service.store.client import RedisClient, keys
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 from tests.support.customers import spending, store_customers
@@ -131,6 +131,22 @@ async def test_a_conflict_stops_it_and_the_page_says_why(lan: Visitor, redis: Re
     assert "Bản này thay v1 đang chạy." in page.text
     assert stale.status_code == 409
     assert location(done) == f"/shops/{ORG}/history/2"
+
+
+async def test_rules_that_the_shop_does_not_accept_any_more_stop_it_and_the_page_says_why(
+    lan: Visitor, redis: RedisClient
+) -> None:
+    await schedule(lan)
+    await redis.hset(keys.shop(ORG, "shop"), "currency", "USD")
+    await pass_time(redis)
+
+    page = await lan.get(SCHEDULED)
+    cancelled = await lan.post(f"{SCHEDULED}/cancel")
+
+    assert page.status_code == 200
+    assert "Cửa hàng không nhận quy tắc này: quy tắc dùng VND, còn số tiền của cửa hàng là USD" in page.text
+    assert "Xuất bản: gắn" not in page.text
+    assert location(cancelled) == f"/shops/{ORG}/rules"
 
 
 async def test_the_guard_stops_it_and_ops_approves_on_its_page(

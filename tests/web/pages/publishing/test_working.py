@@ -21,7 +21,7 @@ from service.store import tasks
 from service.store.client import RedisClient
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
-from service.store.tasks import Task
+from service.store.tasks import PageTask
 from service.web.pages.publishing import working
 from service.web.pages.shell import Redirect, View, Visit
 from tests.support.customers import spending, store_customers
@@ -92,8 +92,8 @@ async def test_long_work_is_a_task_with_progress_and_then_its_result(context: Co
     again = await working.reviewed(visit, "review-1", int, gate)
     await finish(visit, gate)
 
-    assert isinstance(waiting, Task)
-    assert isinstance(again, Task)
+    assert isinstance(waiting, PageTask)
+    assert isinstance(again, PageTask)
     assert gate.calls == 1
     task = await tasks.load(context.redis, ORG, "review-1")
     assert task is not None
@@ -115,22 +115,22 @@ async def test_a_short_review_is_computed_each_time(
 @pytest.mark.parametrize(
     ("task", "is_fresh_wanted", "expected"),
     [
-        (Task(started_ms=0), False, True),
-        (Task(status="done", started_ms=0, ended_ms=5_000), False, True),
-        (Task(status="done", started_ms=0, ended_ms=5_000), True, False),
-        (Task(status="done", started_ms=0, ended_ms=10), False, False),
-        (Task(status="failed", started_ms=0, ended_ms=5_000), False, False),
+        (PageTask(started_ms=0), False, True),
+        (PageTask(status="done", started_ms=0, ended_ms=5_000), False, True),
+        (PageTask(status="done", started_ms=0, ended_ms=5_000), True, False),
+        (PageTask(status="done", started_ms=0, ended_ms=10), False, False),
+        (PageTask(status="failed", started_ms=0, ended_ms=5_000), False, False),
     ],
 )
 def test_a_slow_result_is_shown_again_for_a_while(
-    monkeypatch: pytest.MonkeyPatch, task: Task, is_fresh_wanted: bool, expected: bool
+    monkeypatch: pytest.MonkeyPatch, task: PageTask, is_fresh_wanted: bool, expected: bool
 ) -> None:
     monkeypatch.setattr(working, "ANSWER_TIMEOUT_S", 2.0)
     reusable = working.is_reusable(task, now_ms=6_000, is_fresh_wanted=is_fresh_wanted)
 
     assert reusable is expected
     assert not working.is_reusable(
-        Task(status="done", started_ms=0, ended_ms=5_000), now_ms=400_000, is_fresh_wanted=False
+        PageTask(status="done", started_ms=0, ended_ms=5_000), now_ms=400_000, is_fresh_wanted=False
     )
 
 
@@ -144,7 +144,7 @@ async def test_the_error_of_a_task_is_raised_to_its_reader(context: Context, err
 
 
 async def test_a_slow_failure_is_raised_once_and_then_tried_again(context: Context, gate: Gate) -> None:
-    failed = Task(status="failed", started_ms=0, ended_ms=5_000, error="Refused", text="nein")
+    failed = PageTask(status="failed", started_ms=0, ended_ms=5_000, error="Refused", text="nein")
     await tasks.save(context.redis, ORG, "review-1", failed)
     gate.opened.set()
 

@@ -9,12 +9,20 @@ import pytest
 
 from service.domain.customers import OrgId
 from service.store.client import keys
+from service.store.jobs import last_heartbeat_ms
 from tests.support.shop import OPS_TOKEN, ORG
 from tests.support.store import all_keys
+from tests.support.wait import wait_until
 from tests.system.environment import System
 
 NEW = OrgId("1000000077")
 HEADERS = {"Authorization": f"Bearer {OPS_TOKEN}"}
+
+
+@pytest.fixture(autouse=True)
+async def a_worker_has_given_a_sign_of_life(system: System) -> None:
+    """Without one nobody is asked."""
+    await wait_until(lambda: last_heartbeat_ms(system.redis))
 
 
 def wrong_token(system: System) -> str:

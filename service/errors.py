@@ -8,9 +8,11 @@ at a status.
     ├── MalformedData           a body, record or document that cannot be parsed
     │   └── InvalidRules        a rules document, with the line and column of every error
     ├── Refused                 a person asked for something that is not allowed
-    │   └── NeedsApproval       a publish that changes so much that a person must approve it
+    │   ├── NeedsApproval       a publish that changes so much that a person must approve it
+    │   └── TokenRefused        the access token of a shop is not valid, of another shop, or lacks a scope
     ├── Forbidden               a person asked for something that their role does not allow
     ├── NotFound                no such shop, version, run or customer
+    ├── TokenUnchecked          Haravan could not be asked about an access token
     ├── StoreUnavailable        Redis did not answer in time, or not at all
     │   ├── QueueFull           too many webhooks wait for Redis
     │   ├── StoreFull           Redis has only the memory left that settling and removing need
@@ -74,6 +76,14 @@ class MalformedData(TaggerError):
 
 class Refused(TaggerError):
     """A person asked for something that is not allowed. The message says why, and what to do."""
+
+
+class TokenRefused(Refused):
+    """The access token of a shop is not valid, belongs to another shop, or lacks a scope."""
+
+
+class TokenUnchecked(TaggerError):
+    """Haravan could not be asked about an access token, or did not answer. The same call can be made again."""
 
 
 class Forbidden(TaggerError):

@@ -42,7 +42,7 @@ from service.store.jobs import Counters, turns
 from service.store.move import follow
 from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, Liveness, RateLimiter
 from service.store.rules import CompiledRulesCache, Versions
-from service.store.shops import ShopRepository
+from service.store.shops import TOKEN_CHECK_JOB, ShopRepository
 from workers.drain import Drain
 from workers.events import EVENT_JOB, EventDelivery, open_sender
 from workers.haravan import open_session
@@ -56,6 +56,7 @@ from workers.periodic import (
     run_every,
 )
 from workers.store_outage import SETTLED_S, StoreOutage
+from workers.token_checks import TokenChecks
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -167,6 +168,7 @@ class WorkerProcess:
                 ).execute,
                 at_haravan=True,
             )
+            token_checks = TokenChecks(context, session, rate_limiter, counters)
             sender = await stack.enter_async_context(open_sender(settings.event_networks))
             events = EventDelivery(context, sender, counters, alerts, self._jitter)
             housekeeping = Housekeeping(context, settings.retention_days)
@@ -209,13 +211,18 @@ class WorkerProcess:
             try:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(liveness.wait_until_announced(), FIRST_CHECK_TIMEOUT_S)
-                await self._work(drain, events, monitor, outage)
+                await self._work(drain, events, token_checks, monitor, outage)
             finally:
                 await periodic.cancel()
                 await _close_quietly(counters.flush())
 
     async def _work(
-        self, drain: Drain, events: EventDelivery, monitor: StoreMonitor, outage: StoreOutage
+        self,
+        drain: Drain,
+        events: EventDelivery,
+        token_checks: TokenChecks,
+        monitor: StoreMonitor,
+        outage: StoreOutage,
     ) -> None:
         attempts = 0
         while not self._stopping.is_set():
@@ -223,7 +230,7 @@ class WorkerProcess:
             pool = connect_queue(
                 self._settings.queue_url or self._settings.redis_url
             )  # not shared: the worker's close() closes it
-            worker = self._arq(drain, events, pool, monitor, outage)
+            worker = self._arq(drain, events, token_checks, pool, monitor, outage)
             try:
                 await self._until_stopped(worker)
             except (RedisError, OSError) as exc:
@@ -258,6 +265,7 @@ class WorkerProcess:
         self,
         drain: Drain,
         events: EventDelivery,
+        token_checks: TokenChecks,
         pool: ArqRedis,
         monitor: StoreMonitor,
         outage: StoreOutage,
@@ -288,10 +296,17 @@ class WorkerProcess:
             if has_more:
                 raise Retry(defer=0)  # the job stays in the queue under its id, behind others
 
+        async def token_check_job(_: dict[Any, Any], org: str, check: str) -> None:
+            try:
+                await token_checks(OrgId(org), check)
+            except (RedisError, OSError) as exc:  # the process that asked is told that nobody answers
+                outage.report_failure(exc)
+
         return Worker(
             functions=[
                 func(cast("WorkerCoroutine", drain_job), name=DRAIN_JOB),
                 func(cast("WorkerCoroutine", event_job), name=EVENT_JOB),
+                func(cast("WorkerCoroutine", token_check_job), name=TOKEN_CHECK_JOB),
             ],
             redis_pool=pool,
             queue_name=DRAIN_QUEUE,

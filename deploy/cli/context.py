@@ -21,11 +21,12 @@ from service.sentence import Sentence
 if TYPE_CHECKING:
     from service.context import Context
     from service.domain import customers
+    from service.operations import AskAboutToken
     from service.settings import Settings
     from service.store.client import RedisClient
     from service.store.encryption import KeyRing
     from service.store.rules import Versions
-    from service.store.shops import Shop, ShopRepository
+    from service.store.shops import Shop, ShopRepository, TokenAnswer
     from workers.haravan import Call, Dialect, Haravan, WaitingPermits
 
     CustomerId = customers.CustomerId
@@ -180,68 +181,26 @@ OTHER_STORE: Final = {
         "a move of the data to this store is not complete: wait, or see tagger store move --help"
     ),
 }
-NOTHING_STORED: Final = Sentence("nothing was stored")
 
 
-async def check_token(cli: CliContext, shop: Shop, *, otherwise: Sentence = NOTHING_STORED) -> None:
-    """Check that the token belongs to this shop and has the scopes that we need.
+def ask_haravan(cli: CliContext) -> AskAboutToken:
+    """Asks Haravan about the token of a shop. It raises HaravanError, also for a token that is not valid.
 
-    Prints a note if the API cannot say to which shop it belongs. Raises Refused, whose message ends with `otherwise`,
-    and HaravanError, also for a token that is not valid.
+    It prints a note if the API cannot say to which shop the token belongs.
     """
-    from service.errors import Refused
+    from workers.haravan import ask_about_token
 
-    async with open_api(cli, shop) as api:
-        owner = await shop_of_token(api)
-        if owner and owner != shop.org:
-            raise Refused(
-                Sentence(
-                    "this token belongs to shop {owner}, not {org}; {otherwise}",
-                    owner=owner,
-                    org=shop.org,
-                    otherwise=otherwise,
-                )
+    async def ask(shop: Shop) -> TokenAnswer:
+        async with open_api(cli, shop) as api:
+            answer = await ask_about_token(api.client, api.permits, shop)
+        if not answer.owner:
+            print_note(
+                "Note: the API does not say to which shop the token belongs. Make sure that it is shop {org}.",
+                org=shop.org,
             )
-        missing = await missing_scopes(api)
-        if missing:
-            raise Refused(Sentence.join([lacks_scopes(missing), otherwise]))
-    if not owner:
-        print_note(
-            "Note: the API does not say to which shop the token belongs. Make sure that it is shop {org}.",
-            org=shop.org,
-        )
+        return answer
 
-
-async def missing_scopes(api: ShopApi) -> list[str]:
-    """The scopes that the token lacks, as far as Haravan tells: by a 403. Nothing is changed. Raises HaravanError.
-
-    In shadow mode no scope for writing is needed.
-    """
-    from service.errors import TokenRejected
-
-    missing: list[str] = []
-    for call in [api.dialect.count, *([] if api.shop.shadow else [api.dialect.check_write])]:
-        try:
-            await api.perform(call())
-        except TokenRejected as exc:
-            if not exc.scope:
-                raise
-            missing.append(exc.scope)
-    return missing
-
-
-def lacks_scopes(scopes: list[str]) -> Sentence:
-    """What is missing, and what to do."""
-    return Sentence(
-        "the token lacks the scope {scopes}: add it to the app, install the app again, and use the new token",
-        scopes=", ".join(scopes),
-    )
-
-
-async def shop_of_token(api: ShopApi) -> str:
-    """The org id of the shop to which the token belongs, or "" if the API does not say. Raises HaravanError."""
-    shop = await api.perform(api.dialect.shop())
-    return str((shop or {}).get("id") or "")
+    return ask
 
 
 async def server_time_ms(cli: CliContext) -> int:

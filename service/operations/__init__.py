@@ -53,9 +53,11 @@ from service.operations.shops import (
     rotate_keys,
 )
 from service.operations.subscription import load_subscription, request_subscription
+from service.operations.token_checks import AskAboutToken, ask_worker
 
 __all__ = [
     "MAX_PER_MINUTE",
+    "AskAboutToken",
     "Claim",
     "EndpointStatus",
     "Erasure",
@@ -69,6 +71,7 @@ __all__ = [
     "access",
     "add_shop",
     "add_token",
+    "ask_worker",
     "cancel_replay",
     "claims",
     "count_replay",

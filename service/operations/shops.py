@@ -1,26 +1,31 @@
 """Shops: add, remove, replace credentials, rotate keys, pause and resume. Each change is recorded in the audit log.
 
+`ask` asks Haravan about an access token before it is used. None: it is not checked.
 Who adds or removes a shop is recorded in the chain of the service, because the shop's own is erased with its data.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from service.context import Context
 from service.domain.access import Actor
 from service.domain.customers import OrgId
 from service.errors import InvalidSettings
+from service.operations.token_checks import AskAboutToken, check_token
 from service.sentence import Sentence
 from service.store import encryption
 from service.store.encryption import KeyStatus
 from service.store.history import audit_log
-from service.store.shops import Shop, exists_already, validate
+from service.store.shops import TOKEN_REJECTED, Shop, exists_already, validate
 
 
-async def add_shop(context: Context, shop: Shop, *, by: Actor) -> None:
-    """Add a shop. Raises Refused if a field is wrong or the shop exists."""
+async def add_shop(context: Context, shop: Shop, *, ask: AskAboutToken | None, by: Actor) -> None:
+    """Add a shop. Raises Refused if a field is wrong or the shop exists, TokenRefused, TokenUnchecked."""
     validate(shop)
     if await context.shops.exists(shop.org):
         raise exists_already(shop.org)
+    await check_token(ask, shop)
     summary = Sentence(
         "shop {org}: {dialect}, {address}", org=shop.org, dialect=shop.dialect, address=shop.api_url
     )
@@ -45,8 +50,11 @@ async def remove_shop(context: Context, org: OrgId, *, erase: bool, by: Actor) -
         await context.shops.remove(org, erase=erase)
 
 
-async def replace_token(context: Context, org: OrgId, token: str, *, by: Actor) -> None:
-    """Replace the token of the shop's API. Raises NotFound, Refused."""
+async def replace_token(
+    context: Context, org: OrgId, token: str, *, ask: AskAboutToken | None, by: Actor
+) -> None:
+    """Replace the token of the shop's API. Raises NotFound, Refused, TokenRefused, TokenUnchecked."""
+    await check_token(ask, replace(await context.shops.describe(org), token=token))
     async with audit_log.recorded(
         context.redis, by, "shop_token", org=org, summary=Sentence("access token replaced")
     ):
@@ -91,8 +99,16 @@ async def pause_shop(context: Context, org: OrgId, *, reason: str, by: Actor) ->
         await context.shops.pause(org, reason=reason, by=by.name)
 
 
-async def resume_shop(context: Context, org: OrgId, *, removals: bool = False, by: Actor) -> None:
-    """Resume the work of the shop; with `removals` also removals that the removal guard paused."""
+async def resume_shop(
+    context: Context, org: OrgId, *, removals: bool = False, ask: AskAboutToken | None, by: Actor
+) -> None:
+    """Resume the work of the shop; with `removals` also removals that the removal guard paused.
+
+    If Haravan had rejected its token, the token is checked first. Raises NotFound, TokenRefused, TokenUnchecked.
+    """
+    if (await context.shops.describe(org)).paused == TOKEN_REJECTED:
+        shop = await context.shops.get_or_raise(org)
+        await check_token(ask, shop, otherwise=Sentence("shop {org} stays paused", org=org))
     summary = Sentence("work and removals resumed") if removals else Sentence("work resumed")
     async with audit_log.recorded(context.redis, by, "resume", org=org, summary=summary):
         await context.shops.resume(org)

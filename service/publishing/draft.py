@@ -51,6 +51,14 @@ class Draft:
         """Whether the end of the first look rolls these rules out, not their publish. Rules without a tag only take back."""
         return self.first_look == "pending" and bool(self.rule_set.all)
 
+    @property
+    def verdict(self) -> rollout.Verdict:
+        """What would be written. In shadow mode nothing is written, so nothing needs an approval."""
+        report = self.report
+        return rollout.Verdict(
+            self.parent, report.guard.needs_approval and not self.shadow, report.preview.removed
+        )
+
 
 def draft_diff_lines(draft: Draft, *, words: Translator) -> list[str]:
     """The differences from the live rules: one line for each changed rule and tier."""

@@ -47,7 +47,7 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
 
     def queue(pipe: Any) -> None:
         if state == "complete":
-            _queue_rollout(pipe, org, run_id, verdict, by="first look", now_ms=now_ms)
+            rollout.queue_end(pipe, org, run_id, verdict, by=RUN_REASON, reason=RUN_REASON, now_ms=now_ms)
         _queue_done(pipe, job)
 
     return await context.versions.settle_first_look(
@@ -56,12 +56,8 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
 
 
 async def evaluate(context: Context, org: OrgId) -> rollout.Verdict:
-    """Evaluate the live rules for all customers. In shadow mode nothing is written, so nothing needs an approval."""
-    draft = await draft_first_look(context, await context.shops.get_or_raise(org))
-    report = draft.report
-    return rollout.Verdict(
-        draft.parent, report.guard.needs_approval and not draft.shadow, report.preview.removed
-    )
+    """Evaluate the live rules for all customers."""
+    return (await draft_first_look(context, await context.shops.get_or_raise(org))).verdict
 
 
 async def draft_first_look(context: Context, shop: Shop) -> Draft:
@@ -92,11 +88,10 @@ async def approve(context: Context, shop: Shop, draft: Draft, *, by: Actor) -> R
     """
     by.require(Role.OPS, Sentence("approve a change beyond the guard"))
     redis, org, number = context.redis, shop.org, draft.parent
-    verdict = rollout.Verdict(number, needs_approval=True, may_remove=draft.report.preview.removed)
     run_id, now_ms = await runs.next_id(redis, org, "publish"), await context.now_ms()
 
     def queue(pipe: Any) -> None:
-        _queue_rollout(pipe, org, run_id, verdict, by=by.name, now_ms=now_ms)
+        rollout.queue_end(pipe, org, run_id, draft.verdict, by=by.name, reason=RUN_REASON, now_ms=now_ms)
 
     summary = describe_effect(draft.report, version=number, approved=True)
     async with audit_log.recorded(redis, by, "approve", org=org, summary=summary):
@@ -139,22 +134,6 @@ async def find_rollout(context: Context, org: OrgId) -> Run | None:
     """The run that a complete first look started. None without rules."""
     version = await context.versions.live(org)
     return None if version is None else await rollout.find_run(context.redis, org, version)
-
-
-def _queue_rollout(
-    pipe: Any, org: OrgId, run_id: str, verdict: rollout.Verdict, *, by: str, now_ms: int
-) -> None:
-    if verdict.version:
-        rollout.queue_rollout(
-            pipe,
-            org,
-            run_id,
-            version=verdict.version,
-            by=by,
-            reason=RUN_REASON,
-            may_remove=verdict.may_remove,
-            now_ms=now_ms,
-        )
 
 
 def _queue_done(pipe: Any, job: PendingJob) -> None:

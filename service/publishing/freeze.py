@@ -100,10 +100,9 @@ async def end_freeze(
     """
     by.require(Role.MARKETER, Sentence("end a freeze"))
     require_approval(draft.report, approved=approved, by=by)
-    verdict = rollout.Verdict(draft.parent, needs_approval=False, may_remove=draft.report.preview.removed)
     summary = describe_effect(draft.report, version=draft.parent, approved=approved)
     async with audit_log.recorded(context.redis, by, "end_freeze", org=shop.org, summary=summary):
-        is_ended, run_id = await _end(context, shop, verdict, by=by.name)
+        is_ended, run_id = await _end(context, shop, draft.verdict, by=by.name)
         if not is_ended:
             raise Refused(
                 Sentence("the rules or the freeze have changed meanwhile: look at the preview again")
@@ -138,13 +137,9 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
 
 
 async def evaluate(context: Context, org: OrgId) -> rollout.Verdict:
-    """Evaluate the live rules for all customers. In shadow mode nothing is written, so nothing needs an approval."""
+    """Evaluate the live rules for all customers."""
     shop = await context.shops.get_or_raise(org)
-    draft = await draft_live_rules(context, replace(shop, freeze=None))
-    report = draft.report
-    return rollout.Verdict(
-        draft.parent, report.guard.needs_approval and not draft.shadow, report.preview.removed
-    )
+    return (await draft_live_rules(context, replace(shop, freeze=None))).verdict
 
 
 async def _end(context: Context, shop: Shop, verdict: rollout.Verdict, *, by: str) -> tuple[bool, str]:
@@ -160,16 +155,7 @@ async def _end(context: Context, shop: Shop, verdict: rollout.Verdict, *, by: st
     def queue(pipe: Any) -> None:
         _queue_end(pipe, org)
         if run_id:
-            rollout.queue_rollout(
-                pipe,
-                org,
-                run_id,
-                version=verdict.version,
-                by=by,
-                reason=RUN_REASON,
-                may_remove=verdict.may_remove,
-                now_ms=now_ms,
-            )
+            rollout.queue_end(pipe, org, run_id, verdict, by=by, reason=RUN_REASON, now_ms=now_ms)
 
     is_ended = await context.versions.execute_if(
         org,

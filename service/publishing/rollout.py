@@ -51,7 +51,7 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the rules of a version would write to all customers of a shop that waits, for a first look or in a freeze."""
+    """What the live rules would write if the first look, the freeze or the shadow mode of a shop ended now."""
 
     version: int  # 0: there are no rules
     needs_approval: bool
@@ -78,6 +78,23 @@ def queue_rollout(
     runs.queue_create(pipe, org, run_id, kind="publish", by=by, reason=reason, now_ms=now_ms, **more)
     args = msgspec.to_builtins(RolloutArgs(version, is_large))
     pending.queue_save(pipe, PendingJob(org, "rollout", run_id, args))
+
+
+def queue_end(
+    pipe: Any, org: OrgId, run_id: str, verdict: Verdict, *, by: str, reason: str, now_ms: int
+) -> None:
+    """Begin the run that writes what was held back, with the commands of a transaction. Without rules there is none."""
+    if verdict.version:
+        queue_rollout(
+            pipe,
+            org,
+            run_id,
+            version=verdict.version,
+            by=by,
+            reason=reason,
+            may_remove=verdict.may_remove,
+            now_ms=now_ms,
+        )
 
 
 async def pending_rollouts(redis: RedisClient, org: OrgId, *, until: int) -> list[PendingJob]:

@@ -26,7 +26,7 @@ from service.sentence import Sentence
 from service.store import scheduled
 from service.store.history import audit_log
 from service.store.jobs import PendingJob
-from service.store.rules import Version
+from service.store.rules import RulesChanged, Version
 from service.store.scheduled import SCHEDULED_KEY, ScheduledPublish, Stop, StopReason
 from service.store.shops import Shop
 
@@ -261,8 +261,9 @@ async def _change(
         live=number,
         unchanged={SCHEDULED_KEY: scheduled.encode(before)},
     ):
-        raise Refused(
-            Sentence("the rules or the scheduled publish have changed meanwhile: look at the preview again")
+        raise RulesChanged(
+            Sentence("the rules or the scheduled publish have changed meanwhile: look at the preview again"),
+            live=await context.versions.live_number(org),
         )
 
 

@@ -68,16 +68,7 @@ async def end_shadow_mode(
         if has_rollout and draft.first_look == "waiting":
             queue_first_look(pipe, org, "complete")
         if has_rollout:
-            rollout.queue_rollout(
-                pipe,
-                org,
-                run_id,
-                version=number,
-                by=by.name,
-                reason=RUN_REASON,
-                may_remove=draft.report.preview.removed,
-                now_ms=now_ms,
-            )
+            rollout.queue_end(pipe, org, run_id, draft.verdict, by=by.name, reason=RUN_REASON, now_ms=now_ms)
 
     summary = describe_effect(draft.report, version=number, approved=approved)
     async with audit_log.recorded(redis, by, "live", org=org, summary=summary):

@@ -44,6 +44,14 @@ def check_currency(rule_set: RuleSet, currency: str) -> None:
         )
 
 
+class RulesChanged(Refused):
+    """Another version of the rules was published since the author began. `live` is its number."""
+
+    def __init__(self, message: str | Sentence, *, live: int = 0) -> None:
+        super().__init__(message)
+        self.live = live
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """One published version. It never changes after it was stored."""
 
@@ -102,9 +110,9 @@ class Versions:
     ) -> Version:
         """Store a version and make it live, in one transaction. `extend` may add commands to the transaction.
 
-        `parent` is the version that was live when the author began (0 for none). Raises Refused if another version was
-        published since, so that no author overwrites the work of another, if the shop's first look is not in the state
-        `first_look` any more, and if one of the keys `unchanged` has another value. `inherited` is by default derived
+        `parent` is the version that was live when the author began (0 for none). Raises RulesChanged if another version
+        was published since, so that no author overwrites the work of another. Raises Refused if the shop's first look is
+        not in the state `first_look` any more, and if one of the keys `unchanged` has another value. `inherited` is by default derived
         from the parent; a roll-back passes more. `at_ms` is the time of a version of the past; 0 stands for now.
         """
         before = await self.document(org, parent) if parent else RuleSet()
@@ -141,13 +149,14 @@ class Versions:
                         org=org,
                     )
                 )
-            raise Refused(
+            raise RulesChanged(
                 Sentence(
                     "version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: look at what changed and publish again",
                     live=live,
                     org=org,
                     parent=parent,
-                )
+                ),
+                live=live,
             )
         return version
 

@@ -177,10 +177,22 @@ def _decode_editing(stored: Mapping[bytes, bytes], now_ms: int) -> dict[str, Edi
     return {name: each for name, each in editing.items() if now_ms - each.seen_ms < EDITING_MS}
 
 
-async def remove(redis: RedisClient, org: OrgId) -> None:
-    """Discard the copy and everything about it."""
+async def remove(redis: RedisClient, org: OrgId, *, rev: int) -> bool:
+    """Discard the copy and everything about it. False if somebody has saved since the revision `rev`."""
     names = ("working_copy", "working_copy_undo", "working_copy_redo", "review", REQUEST_KEY)
-    await redis.delete(*(keys.shop(org, name) for name in names))
+    key, *others = [keys.shop(org, name) for name in names]
+    async with redis.pipeline() as pipe:
+        try:
+            await pipe.watch(key)
+            stored = await pipe.get(key)
+            if stored is not None and _DECODER.decode(stored).rev != rev:
+                return False
+            pipe.multi()
+            pipe.delete(key, *others)
+            await pipe.execute()
+        except WatchError:
+            return False
+    return True
 
 
 async def save_review(redis: RedisClient, org: OrgId, review: Review) -> None:

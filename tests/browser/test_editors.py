@@ -57,7 +57,8 @@ async def prepare(site: Site) -> None:
         mapping={str(each.id): owned for each in customers if each.tags},
     )
     await save_first_look(redis, ORG, "complete")
-    await working_copies.remove(redis, ORG)
+    copy = await working_copies.load(redis, ORG)
+    await working_copies.remove(redis, ORG, rev=copy.rev if copy else 0)
     live = await context.versions.live_number(ORG)
     await context.versions.publish(ORG, parse_rules(TEXT), author="test", parent=live)
 

@@ -32,7 +32,8 @@ async def prepare(site: Site) -> None:
     ]
     await store_customers(redis, context.shops, ORG, many)
     await save_first_look(redis, ORG, "complete")
-    await working_copies.remove(redis, ORG)
+    copy = await working_copies.load(redis, ORG)
+    await working_copies.remove(redis, ORG, rev=copy.rev if copy else 0)
     live = await context.versions.live_number(ORG)
     await context.versions.publish(ORG, RuleSet(), author="test", parent=live)
 

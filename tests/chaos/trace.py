@@ -28,6 +28,7 @@ from workers.drain.job import Drain
 from workers.events import EventDelivery
 from workers.main import WorkerProcess
 from workers.store_outage import StoreOutage
+from workers.token_checks import TokenChecks
 
 _encode = msgspec.json.Encoder().encode
 _lease_token: ContextVar[str] = ContextVar("lease_token", default="")  # of the drain run of this task
@@ -131,6 +132,7 @@ class TracedWorker(WorkerProcess):
         self,
         drain: Drain,
         events: EventDelivery,
+        token_checks: TokenChecks,
         pool: RedisClient,
         monitor: StoreMonitor,
         outage: StoreOutage,
@@ -141,6 +143,7 @@ class TracedWorker(WorkerProcess):
         return super()._arq(
             replace(drain, leases=TracedLeaseManager(drain.leases, self.trace_file, self.stop_point)),
             events,
+            token_checks,
             pool,
             monitor,
             outage,

@@ -62,6 +62,10 @@ def narrowed() -> dict[str, Any]:
     description["components"]["schemas"]["AddShopRequest"]["properties"]["api_url"] = {
         "enum": ["https://apis.haravan.com/com"]
     }
+    for name in ("AddShopRequest", "TokenRequest"):  # no worker runs that could ask Haravan
+        schema = description["components"]["schemas"][name]
+        schema["properties"]["unchecked"] = {"enum": [True]}
+        schema["required"] = [*schema["required"], "unchecked"]
     return description
 
 

@@ -9,6 +9,7 @@ from workers.haravan.decoding import Batch, RawBatch, compare
 from workers.haravan.dialects import PAGE_SIZE, Dialect
 from workers.haravan.rate_limit import Permits, RateLimitExceeded, ThrottledPermits, WaitingPermits
 from workers.haravan.subscription import Subscription
+from workers.haravan.token_check import ask_about_token, missing_scopes, owner_of_token
 
 __all__ = [
     "CALL_TIMEOUT_S",
@@ -24,7 +25,10 @@ __all__ = [
     "Subscription",
     "ThrottledPermits",
     "WaitingPermits",
+    "ask_about_token",
     "compare",
     "count_requests",
+    "missing_scopes",
     "open_session",
+    "owner_of_token",
 ]

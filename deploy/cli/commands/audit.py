@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, CliContext, OrgId, open_context, parse_org_id, run
+from deploy.cli.context import AsJson, CliContext, OrgId, open_context, parse_org_id, run, server_time_ms
+from deploy.cli.inputs import Moment, parse_time
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.cli.wording import headings, translate, translator
 from deploy.local import console
@@ -40,16 +41,35 @@ Shop = Annotated[
 @app.command("list")
 def list_entries(
     shop: Shop = None,
+    by: Annotated[str, typer.Option(help="Only changes by this user, token or person.")] = "",
+    action: Annotated[str, typer.Option(help="Only this action, as --json names it, such as publish.")] = "",
+    since: Annotated[
+        Moment | None,
+        typer.Option(parser=parse_time, help="In the last 30m, 2h, 3d, or since a date and time."),
+    ] = None,
+    until: Annotated[
+        Moment | None, typer.Option(parser=parse_time, help="Before a date and time, or 30m, 2h, 3d ago.")
+    ] = None,
+    before: Annotated[
+        int | None, typer.Option(min=1, metavar="NUMBER", help="Only entries before this one: the next page.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the changes, newest first."""
-    from service.store.history import audit_log
+    from service.store.history import AuditFilter, audit_log
 
     async def work() -> None:
         async with open_context() as cli:
             org, zone = await _chain(cli, shop)
-            rows = await audit_log.list_entries(cli.redis, org, limit=limit)
+            now_ms = await server_time_ms(cli)
+            wanted = AuditFilter(
+                by=by,
+                action=action,
+                since_ms=since.to_ms(now_ms=now_ms) if since else 0,
+                until_ms=until.to_ms(now_ms=now_ms) if until else None,
+            )
+            rows = await audit_log.list_entries(cli.redis, org, limit=limit, before=before, wanted=wanted)
         words = translator()
         if as_json:
             import msgspec
@@ -74,7 +94,9 @@ def list_entries(
                 )
                 for row in rows
             ],
-            empty=translate("Nothing was changed yet."),
+            empty=translate("Nothing was changed yet.")
+            if wanted == AuditFilter() and before is None
+            else translate("No entry matches."),
         )
 
     run(work())

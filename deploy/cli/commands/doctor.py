@@ -12,12 +12,10 @@ from deploy.cli.context import (
     AsJson,
     CliContext,
     OrgId,
-    missing_scopes,
     open_api,
     open_context,
     parse_org_id,
     run,
-    shop_of_token,
 )
 from deploy.cli.output import print_json
 from deploy.cli.wording import translator
@@ -98,12 +96,12 @@ async def _ask_haravan(cli: CliContext, org: OrgId, words: Translator) -> tuple[
 
 async def _load_haravan_facts(cli: CliContext, shop: Shop) -> HaravanFacts:
     from service.doctor import HaravanFacts
-    from workers.haravan import Subscription, open_session
+    from workers.haravan import Subscription, missing_scopes, open_session, owner_of_token
 
     async with open_api(cli, shop) as api, open_session() as session:
         subscription = Subscription(session, address=cli.settings.subscribe_url, token=shop.token)
-        owner = await _answer(shop_of_token(api))
-        scopes = await _answer(missing_scopes(api))
+        owner = await _answer(owner_of_token(api.client, api.permits))
+        scopes = await _answer(missing_scopes(api.client, api.permits, shop))
         customers = await _answer(api.perform(api.dialect.count()))
         events = await _answer(subscription.list_events())
     if isinstance(events, tuple):

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.context import AsJson, Org, open_context, run
+from deploy.cli.exit_codes import UsageError
 from deploy.cli.inputs import current_actor
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.cli.runs import format_run, row
 from deploy.cli.wording import headings, translate
 from deploy.local import console
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.domain.customers import OrgId
-    from service.store.jobs import Run
+    from service.store.jobs import Run, RunKind
+else:  # typer evaluates annotations, and importing these types would slow down every command
+    RunKind = str
 
 app = typer.Typer(
     help="Replays, publishes, claims and scans: their progress; pause, resume or cancel a replay.",
@@ -25,15 +29,39 @@ app = typer.Typer(
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run, such as R17.")]
 
 
+def _parse_kind(text: str) -> RunKind:
+    """Raises UsageError."""
+    from service.store.jobs import RUN_KINDS
+
+    for kind in RUN_KINDS:
+        if kind == text:
+            return kind
+    raise UsageError(
+        Sentence("{text!r} is no kind of run: write {kinds}", text=text, kinds=", ".join(RUN_KINDS))
+    )
+
+
 @app.command("list")
-def list_runs(org: Org, as_json: AsJson = False) -> None:
+def list_runs(
+    org: Org,
+    kind: Annotated[
+        RunKind | None,
+        typer.Option(
+            metavar="KIND", parser=_parse_kind, help="Only runs of this kind, such as replay or publish."
+        ),
+    ] = None,
+    active: Annotated[bool, typer.Option("--active", help="Only runs that are not done yet.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
     """List the latest runs, newest first."""
-    from service.store.jobs import runs
+    from service.store.jobs import RunFilter, runs
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(org)
-            latest = await runs.latest(cli.redis, shop.org)
+            wanted = RunFilter(kind=kind, active=True if active else None)
+            latest = await runs.latest(cli.redis, shop.org, limit=limit, wanted=wanted)
         if as_json:
             print_json([row(each) for each in latest])
             return

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from deploy.cli.commands import freeze, publishing
 from deploy.cli.commands import shadow as shadow_mode
-from deploy.cli.context import AsJson, Org, check_token, open_context, run
+from deploy.cli.context import AsJson, Org, ask_haravan, open_context, run
 from deploy.cli.inputs import current_actor, read_secret
 from deploy.cli.output import (
     format_shop_state,
@@ -23,7 +22,7 @@ from deploy.cli.wording import headings, translate
 from service.sentence import Sentence
 
 if TYPE_CHECKING:
-    from service.store.shops import Dialect
+    from service.store.shops import Dialect, TokenAnswer
 
 app = typer.Typer(
     help="Shops: add, list, remove, replace a token, pause, resume, first look, shadow mode, freeze.",
@@ -68,7 +67,7 @@ def add(
 ) -> None:
     """Add a shop. Its access token is read from a prompt or from stdin, and checked at Haravan."""
     from service.operations import add_shop
-    from service.store.shops import Shop, dialect_of, validate
+    from service.store.shops import Shop, dialect_of
 
     async def work() -> None:
         async with open_context() as cli:
@@ -84,13 +83,14 @@ def add(
                 reserve=reserve,
                 shadow=shadow,
             )
-            validate(shop)
-            if not unchecked:
+
+            async def ask(candidate: Shop) -> TokenAnswer:
                 print_note(
                     "Checking the token at {address} ({dialect} API).", address=address, dialect=shop.dialect
                 )
-                await check_token(cli, shop)
-            await add_shop(cli.context, shop, by=current_actor())
+                return await ask_haravan(cli)(candidate)
+
+            await add_shop(cli.context, shop, ask=None if unchecked else ask, by=current_actor())
         print_sentence(
             "Shop {org} ({name}) was added: {dialect} API at {address}. Next: tagger subscription add {org}, "
             "tagger rules publish {org} FILE, tagger backfill {org}",
@@ -179,9 +179,8 @@ def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False
         async with open_context() as cli:
             shop = await cli.shops.describe(org)
             new_token = read_secret(ACCESS_TOKEN, from_stdin=token_stdin)
-            if not unchecked:
-                await check_token(cli, replace(shop, token=new_token))
-            await replace_token(cli.context, shop.org, new_token, by=current_actor())
+            ask = None if unchecked else ask_haravan(cli)
+            await replace_token(cli.context, shop.org, new_token, ask=ask, by=current_actor())
         print_sentence("Shop {org} has a new token.", org=org)
 
     run(work())
@@ -227,18 +226,13 @@ def resume(
 ) -> None:
     """Resume a paused shop. After a rejected token, the token is checked first."""
     from service.operations import resume_shop
-    from service.store.shops import TOKEN_REJECTED
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.describe(org)
-            if shop.paused == TOKEN_REJECTED:
-                await check_token(
-                    cli,
-                    await cli.shops.get_or_raise(shop.org),
-                    otherwise=Sentence("shop {org} stays paused", org=org),
-                )
-            await resume_shop(cli.context, shop.org, removals=removals, by=current_actor())
+            await resume_shop(
+                cli.context, shop.org, removals=removals, ask=ask_haravan(cli), by=current_actor()
+            )
             removals_still_paused = shop.removals_paused and not removals
         print_sentence("Shop {org} is active.", org=org)
         if removals_still_paused:

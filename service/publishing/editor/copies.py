@@ -203,14 +203,22 @@ async def redo(context: Context, org: OrgId, *, by: Actor) -> WorkingCopy | None
     return await working_copies.redo(context.redis, org, by=by.name, at_ms=await context.now_ms())
 
 
-async def discard(context: Context, org: OrgId, *, by: Actor) -> None:
-    """Throw the working copy away. The live rules stay as they are."""
-    copy = await working_copies.load(context.redis, org)
-    if copy is None:
+async def discard(
+    context: Context, shop: Shop, *, by: Actor, check: Callable[[WorkingCopy], None] = lambda _: None
+) -> None:
+    """Throw the working copy away. The live rules stay as they are.
+
+    `check` raises what it likes if the present copy is not the one that may be thrown away.
+    """
+    copy = await open_copy(context, shop)
+    check(copy)
+    if not copy.rev:
         return
     summary = Sentence("draft {draft} over version {number}", draft=copy.rev, number=copy.parent)
-    async with audit_log.recorded(context.redis, by, "discard_draft", org=org, summary=summary):
-        await working_copies.remove(context.redis, org)
+    async with audit_log.recorded(context.redis, by, "discard_draft", org=shop.org, summary=summary):
+        while not await working_copies.remove(context.redis, shop.org, rev=copy.rev):
+            copy = await open_copy(context, shop)
+            check(copy)
 
 
 async def use_live_parent(context: Context, shop: Shop, *, by: Actor) -> None:

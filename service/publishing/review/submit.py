@@ -21,7 +21,7 @@ from service.sentence import Sentence
 from service.store import working_copies
 from service.store.history import audit_log
 from service.store.shops import Shop
-from service.store.working_copies import ApprovalRequest
+from service.store.working_copies import ApprovalRequest, WorkingCopy
 
 MAX_REVIEW_AGE_MS: Final = 3_600_000
 
@@ -34,10 +34,10 @@ async def publish_copy(
     Raises Refused if the copy is not what was reviewed, if the review is too old or over another version, or if it needs
     an approval; Forbidden if a marketer approves.
     """
-    shop, draft = await _draft_reviewed(context, org, content)
+    shop, draft, copy = await _draft_reviewed(context, org, content)
     _check_approved(draft, approved=approved)
     published = await publish_draft(context, shop, draft, by=by, note=note, approved=approved)
-    await working_copies.remove(context.redis, org)
+    await working_copies.remove(context.redis, org, rev=copy.rev)
     return published.version.number
 
 
@@ -53,12 +53,12 @@ async def schedule_copy(
     replace: bool,
 ) -> int:
     """Let the working copy go live at a time, which is returned. Raises what `publish_copy` raises."""
-    shop, draft = await _draft_reviewed(context, org, content)
+    shop, draft, copy = await _draft_reviewed(context, org, content)
     _check_approved(draft, approved=approved)
     entry = await scheduled.schedule_publish(
         context, shop, draft, at_ms=at_ms, by=by, note=note, approved=approved, replace=replace
     )
-    await working_copies.remove(context.redis, org)
+    await working_copies.remove(context.redis, org, rev=copy.rev)
     return entry.at_ms
 
 
@@ -109,8 +109,11 @@ async def request_approval(context: Context, org: OrgId, content: str, *, by: Ac
         await working_copies.save_request(context.redis, org, request)
 
 
-async def _draft_reviewed(context: Context, org: OrgId, content: str) -> tuple[Shop, Draft]:
-    """The draft of the working copy, if it is what was reviewed. Raises Refused."""
+async def _draft_reviewed(context: Context, org: OrgId, content: str) -> tuple[Shop, Draft, WorkingCopy]:
+    """The shop, the draft and the working copy, if it is what was reviewed. Raises Refused.
+
+    What somebody saves while it is published stays a draft.
+    """
     copy = await working_copies.load(context.redis, org)
     review = await working_copies.load_review(context.redis, org)
     if copy is None:
@@ -123,7 +126,7 @@ async def _draft_reviewed(context: Context, org: OrgId, content: str) -> tuple[S
         raise Refused(
             Sentence("the draft or the live rules have changed since this preview: look at the preview again")
         )
-    return shop, draft
+    return shop, draft, copy
 
 
 def _check_live(draft: Draft, live: int) -> None:

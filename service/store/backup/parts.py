@@ -103,7 +103,12 @@ NOT_IN_BACKUP: Final = frozenset(
         *("notices", "endpoint_lock:{id}", "dead_events:{id}", "event_retries:{id}"),  # events
         *("runs", "guarded_runs", "run:{id}", "run:{id}:remaining", "run:{id}:waiting", "day_counts:{day}"),
         *("token_uses", "sessions:{user}", "session_uses:{user}", "sign_in_link:{user}"),  # access
-        *("answers:{owner}", "answer:{owner}:{digest}"),  # of the ops API
+        *(
+            "answers:{owner}",
+            "answer:{owner}:{digest}",
+            "token_check:{id}",
+            "token_answer:{id}",
+        ),  # of the ops API
         *("editing", "task:{name}"),  # pages
         *("backup", "staged:{id}:{key}"),  # of backups themselves
     }

@@ -101,6 +101,8 @@ A key without a lifetime below does not expire.
     {shop}editing                 hash: id of an open editor -> its rule, who opened it, since and last seen ms; 90 s
     {shop}review                  string: which content of the draft was previewed, over which version, and when (JSON)
     {shop}task:{name}             string: the progress and the result of work for one page (JSON); 1 min, then 1 h
+    {shop}token_check:{id}        string: an access token that is checked, sealed with a key of its own (msgpack); 1 min
+    {shop}token_answer:{id}       string: what Haravan says about it (msgpack); 1 min
     {shop}approval_request        string: the person who asks for approval, and the content (JSON); 30 days
     {shop}scheduled_publish       string: the rules that are published at a set time, or why that was stopped (JSON)
     {shop}run_seq                 number: the last run

@@ -11,7 +11,7 @@ from service.store.history import (
     rejections,
     store_changes,
 )
-from service.store.history.audit_log import AuditEntry, AuditRow, Verification
+from service.store.history.audit_log import AuditEntry, AuditFilter, AuditRow, Verification
 from service.store.history.day_counts import DayCounts, TagChanges, TagOfRule
 from service.store.history.deliveries import (
     UNKNOWN_SHOP,
@@ -19,7 +19,14 @@ from service.store.history.deliveries import (
     DeliveryFilter,
     trim_unknown_shop,
 )
-from service.store.history.ledger import LedgerEntry, LedgerRow, encode_entry, prior_state, to_undo_record
+from service.store.history.ledger import (
+    LedgerEntry,
+    LedgerFilter,
+    LedgerRow,
+    encode_entry,
+    prior_state,
+    to_undo_record,
+)
 from service.store.history.rejections import ShopWebhooks, Tally, WebhookReport, load_webhook_report
 from service.store.history.retention import apply_retention
 from service.store.history.store_changes import StoreLoss
@@ -27,11 +34,13 @@ from service.store.history.store_changes import StoreLoss
 __all__ = [
     "UNKNOWN_SHOP",
     "AuditEntry",
+    "AuditFilter",
     "AuditRow",
     "DayCounts",
     "Delivery",
     "DeliveryFilter",
     "LedgerEntry",
+    "LedgerFilter",
     "LedgerRow",
     "ShopWebhooks",
     "StoreLoss",

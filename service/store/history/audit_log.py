@@ -71,6 +71,33 @@ class AuditEntry(msgspec.Struct, frozen=True):
         return str(self.sentence)
 
 
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries. An empty part matches all. `until_ms`: the entry is earlier.
+
+    `shop` is for the chain of the service: entries that name this shop, because it was added or removed.
+    """
+
+    by: str = ""
+    action: str = ""
+    shop: str = ""
+    since_ms: int = 0
+    until_ms: int | None = None
+
+    def matches(self, entry: AuditEntry) -> bool:
+        """Whether an entry is one of them."""
+        return (
+            self.by in ("", entry.by)
+            and self.action in ("", entry.action)
+            and self.shop in ("", entry.text.params.get("org"))
+            and entry.at_ms >= self.since_ms
+            and (self.until_ms is None or entry.at_ms < self.until_ms)
+        )
+
+
+EVERYTHING: Final = AuditFilter()
+
+
 class AuditRow(msgspec.Struct, frozen=True):
     """An entry with its hash: SHA-256 of the previous hash, a line feed and the stored bytes of the entry."""
 
@@ -146,17 +173,25 @@ def chained_hash(previous: str, encoded: bytes) -> str:
 
 
 async def list_entries(
-    redis: RedisClient, org: OrgId = SERVICE, *, limit: int = 100, before: int | None = None
+    redis: RedisClient,
+    org: OrgId = SERVICE,
+    *,
+    limit: int = 100,
+    before: int | None = None,
+    wanted: AuditFilter = EVERYTHING,
 ) -> list[AuditRow]:
-    """The latest entries, newest first. `before` is the number of the last entry of the previous page."""
+    """The latest entries that match, newest first. `before` is the number of the last entry of the previous page."""
     found: list[AuditRow] = []
     newest = "+"
+    oldest = str(wanted.since_ms)  # an entry is added after its time was read, so its id is never earlier
     while len(found) < limit:
-        page = await redis.xrevrange(keys.shop(org, "audit"), max=newest, count=PAGE_SIZE)
+        page = await redis.xrevrange(keys.shop(org, "audit"), max=newest, min=oldest, count=PAGE_SIZE)
         if not page:
             break
         rows = [_row(fields) for _, fields in page]
-        found += [row for row in rows if before is None or row.entry.number < before]
+        found += [
+            row for row in rows if (before is None or row.entry.number < before) and wanted.matches(row.entry)
+        ]
         newest = f"({page[-1][0].decode()}"
     return found[:limit]
 

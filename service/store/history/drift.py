@@ -9,6 +9,7 @@ import msgspec
 
 from service.domain.customers import CustomerId, ExternalChange, OrgId, latest_changes
 from service.store.client import RedisClient, batched, keys
+from service.store.history.ledger import bounds
 
 PAGE_SIZE: Final = 2_000
 
@@ -66,9 +67,8 @@ async def list_newest(
     until_ms: int | None = None,
 ) -> list[DriftRow]:
     """The newest manual changes of a span first: those before the id `before`, and after the id `after`."""
-    newest = f"({before}" if before else "+" if until_ms is None else str(until_ms)
-    oldest = f"({after}" if after else str(since_ms)
-    entries = await redis.xrevrange(keys.shop(org, "drift"), newest, oldest, count=limit)
+    first, last = bounds(before, after, since_ms, until_ms)
+    entries = await redis.xrevrange(keys.shop(org, "drift"), first, last, count=limit)
     return [_to_row(entry_id.decode(), fields) for entry_id, fields in entries]
 
 

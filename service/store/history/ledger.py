@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from service.store.client import RedisClient, batched, keys
 
 PAGE_SIZE: Final = 500
 SCAN_PAGE_SIZE: Final = 2_000  # entries that are not decoded
+MAX_SCANNED: Final = 20_000  # entries of a page that a filter reads
 
 
 class PriorHold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -120,10 +122,74 @@ async def list_newest(
     until_ms: int | None = None,
 ) -> list[LedgerRow]:
     """The newest entries of a span first: those before the id `before`, and after the id `after`."""
-    newest = f"({before}" if before else "+" if until_ms is None else str(until_ms)
-    oldest = f"({after}" if after else str(since_ms)
-    entries = await redis.xrevrange(keys.shop(org, "ledger"), newest, oldest, count=limit)
+    first, last = bounds(before, after, since_ms, until_ms)
+    entries = await redis.xrevrange(keys.shop(org, "ledger"), first, last, count=limit)
     return [_to_row(*entry) for entry in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFilter:
+    """Which entries. An empty part matches all; both ends of the span are in it. Tags match in any case.
+
+    `cause` is the kind of a cause, such as `publish`.
+    """
+
+    tag: str = ""
+    rule: str = ""
+    action: str = ""
+    cause: str = ""
+    since_ms: int = 0
+    until_ms: int | None = None
+
+    def matches(self, row: LedgerRow) -> bool:
+        """Whether an entry is one of them."""
+        entry = row.entry
+        return (
+            (not self.tag or fold(entry.tag) == fold(self.tag))
+            and self.rule in ("", entry.rule)
+            and self.action in ("", entry.action)
+            and self.cause in ("", entry.cause.partition(":")[0])
+            and row.at_ms >= self.since_ms
+            and (self.until_ms is None or row.at_ms <= self.until_ms)
+        )
+
+
+class LedgerPage(NamedTuple):
+    """Entries, newest first. `before` starts the next page; "" on the last page."""
+
+    rows: list[LedgerRow]
+    before: str
+
+
+async def find(
+    redis: RedisClient, org: OrgId, wanted: LedgerFilter, *, limit: int, before: str = ""
+) -> LedgerPage:
+    """A page of the entries that match. It reads `MAX_SCANNED` entries at most, so it may be short or empty."""
+    found: list[LedgerRow] = []
+    for _ in range(0, MAX_SCANNED, PAGE_SIZE):
+        page = await list_newest(
+            redis,
+            org,
+            limit=PAGE_SIZE,
+            before=before,
+            since_ms=wanted.since_ms,
+            until_ms=wanted.until_ms,
+        )
+        for row in page:
+            before = row.id
+            if wanted.matches(row):
+                found.append(row)
+                if len(found) == limit:
+                    return LedgerPage(found, before)
+        if len(page) < PAGE_SIZE:
+            return LedgerPage(found, "")
+    return LedgerPage(found, before)
+
+
+def bounds(before: str, after: str, since_ms: int, until_ms: int | None) -> tuple[str, str]:
+    """The newest and the oldest id of a span for XREVRANGE: before and after these ids, or else within the span."""
+    newest = f"({before}" if before else "+" if until_ms is None else str(until_ms)
+    return newest, f"({after}" if after else str(since_ms)
 
 
 async def all_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[LedgerRow]:

@@ -5,7 +5,7 @@ Other rooms create runs, store pending jobs and follow both."""
 from service.store.jobs import nightly, pending, replays, runs
 from service.store.jobs.nightly import NightlyRun
 from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
-from service.store.jobs.runs import EXPLAIN_REMOVALS, Run
+from service.store.jobs.runs import EXPLAIN_REMOVALS, RUN_KINDS, Run, RunFilter, RunKind
 from service.store.jobs.shared_metrics import (
     SHARED_METRICS,
     Count,
@@ -21,6 +21,7 @@ from service.store.jobs.turns import turns
 __all__ = [
     "EXPLAIN_REMOVALS",
     "RENEW_INTERVAL_S",
+    "RUN_KINDS",
     "SHARED_METRICS",
     "Count",
     "Counters",
@@ -28,6 +29,8 @@ __all__ = [
     "NightlyRun",
     "PendingJob",
     "Run",
+    "RunFilter",
+    "RunKind",
     "SharedCounts",
     "SharedMetric",
     "count_now",

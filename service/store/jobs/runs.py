@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -13,8 +14,9 @@ from service.sentence import Sentence
 from service.store.client import SCAN_COUNT, RedisClient, batched, keys
 from service.store.queue import dirty
 
-Kind = Literal["replay", "publish", "adopt", "retract", "restore", "backfill", "reconcile", "audit"]
-ID_PREFIX: Final[dict[Kind, str]] = {
+RunKind = Literal["replay", "publish", "adopt", "retract", "restore", "backfill", "reconcile", "audit"]
+RUN_KINDS: Final[tuple[RunKind, ...]] = get_args(RunKind)
+ID_PREFIX: Final[dict[RunKind, str]] = {
     "replay": "R",
     "publish": "P",
     "adopt": "A",
@@ -24,14 +26,14 @@ ID_PREFIX: Final[dict[Kind, str]] = {
     "reconcile": "C",
     "audit": "S",
 }
-EXPLAIN_REMOVALS: Final[frozenset[Kind]] = frozenset({"publish", "adopt", "retract", "restore"})
+EXPLAIN_REMOVALS: Final[frozenset[RunKind]] = frozenset({"publish", "adopt", "retract", "restore"})
 
 
 class Run(msgspec.Struct, frozen=True):
     """A run and its progress. Of its `total` customers, `remaining` are not done yet."""
 
     id: str
-    kind: Kind
+    kind: RunKind
     by: str
     reason: str
     started_ms: int
@@ -64,12 +66,34 @@ class Run(msgspec.Struct, frozen=True):
         return not self.ended and not self.counted and (self.pending or self.remaining > 0)
 
 
-async def next_id(redis: RedisClient, org: OrgId, kind: Kind) -> str:
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs. An empty part matches all. `until_ms`: the run began earlier."""
+
+    kind: RunKind | None = None
+    active: bool | None = None
+    since_ms: int = 0
+    until_ms: int | None = None
+
+    def matches(self, run: Run) -> bool:
+        """Whether a run is one of them."""
+        return (
+            self.kind in (None, run.kind)
+            and self.active in (None, run.is_active)
+            and run.started_ms >= self.since_ms
+            and (self.until_ms is None or run.started_ms < self.until_ms)
+        )
+
+
+ALL_RUNS: Final = RunFilter()
+
+
+async def next_id(redis: RedisClient, org: OrgId, kind: RunKind) -> str:
     """An id for a new run."""
     return f"{ID_PREFIX[kind]}{await redis.incr(keys.shop(org, 'run_seq'))}"
 
 
-async def create(redis: RedisClient, org: OrgId, *, kind: Kind, by: str, reason: str, now_ms: int) -> str:
+async def create(redis: RedisClient, org: OrgId, *, kind: RunKind, by: str, reason: str, now_ms: int) -> str:
     """Create a run without customers; returns its id. A run must exist before its first mark, or it misses results."""
     run_id = await next_id(redis, org, kind)
     async with redis.pipeline() as pipe:
@@ -79,7 +103,7 @@ async def create(redis: RedisClient, org: OrgId, *, kind: Kind, by: str, reason:
 
 
 def queue_create(
-    pipe: Any, org: OrgId, run_id: str, *, kind: Kind, by: str, reason: str, now_ms: int, **more: str | int
+    pipe: Any, org: OrgId, run_id: str, *, kind: RunKind, by: str, reason: str, now_ms: int, **more: str | int
 ) -> None:
     """Add the commands that create a run to a transaction. `more` are further fields of its hash."""
     key = keys.shop(org, f"run:{run_id}")
@@ -107,7 +131,7 @@ async def mark(
     run_id: str,
     customers: Sequence[CustomerId],
     *,
-    kind: Kind,
+    kind: RunKind,
     is_counted: bool = False,
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> None:
@@ -177,28 +201,34 @@ async def get(redis: RedisClient, org: OrgId, run_id: str) -> Run:
     return _decode(run_id, stored, count, waiting)
 
 
-async def latest(redis: RedisClient, org: OrgId, *, limit: int = 20, after: str | None = None) -> list[Run]:
-    """The latest runs, newest first; with `after` those that are older than this run."""
+async def latest(
+    redis: RedisClient,
+    org: OrgId,
+    *,
+    limit: int = 20,
+    after: str | None = None,
+    wanted: RunFilter = ALL_RUNS,
+) -> list[Run]:
+    """The latest runs that match, newest first; with `after` those that are older than this run."""
     key, first = keys.shop(org, "runs"), 0
     if after is not None:
         rank = await redis.zrevrank(key, after)
         if rank is None:  # it is not kept any more, and neither are older ones
             return []
         first = rank + 1
-    ids = [run_id.decode() for run_id in await redis.zrevrange(key, first, first + limit - 1)]
-    async with redis.pipeline(transaction=False) as pipe:
-        for run_id in ids:
-            _queue_get(pipe, org, run_id)
-        replies = await pipe.execute()
-    runs: list[Run] = []
-    for run_id, (stored, count, waiting) in zip(
-        ids, zip(replies[::3], replies[1::3], replies[2::3], strict=True), strict=True
-    ):
-        if stored:
-            runs.append(_decode(run_id, stored, count, waiting))
-        else:
-            await redis.zrem(keys.shop(org, "runs"), run_id)
-    return runs
+    found: list[Run] = []
+    forgotten: list[str] = []
+    while len(found) < limit:
+        ids = [run_id.decode() for run_id in await redis.zrevrange(key, first, first + limit - 1)]
+        page = await _load(redis, org, ids)
+        found += filter(wanted.matches, page.values())
+        forgotten += [run_id for run_id in ids if run_id not in page]
+        first += limit
+        if len(ids) < limit or any(run.started_ms < wanted.since_ms for run in page.values()):
+            break
+    if forgotten:
+        await redis.zrem(key, *forgotten)
+    return found[:limit]
 
 
 async def guarded_runs(redis: RedisClient, org: OrgId) -> list[Run]:
@@ -248,6 +278,18 @@ async def end(redis: RedisClient, org: OrgId, run_id: str, *, reason: str) -> No
         await redis.hdel(key, "pending")
         # `delete` would block the server while it frees a large set
         await redis.unlink(f"{key}:remaining", f"{key}:waiting")
+
+
+async def _load(redis: RedisClient, org: OrgId, ids: Sequence[str]) -> dict[str, Run]:
+    """The runs of these ids that are still kept."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for run_id in ids:
+            _queue_get(pipe, org, run_id)
+        replies = await pipe.execute()
+    stored = zip(ids, replies[::3], replies[1::3], replies[2::3], strict=True)
+    return {
+        run_id: _decode(run_id, fields, count, waiting) for run_id, fields, count, waiting in stored if fields
+    }
 
 
 def _queue_get(pipe: Any, org: OrgId, run_id: str) -> None:

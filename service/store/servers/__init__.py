@@ -13,6 +13,7 @@ from service.store.servers.address import (
 from service.store.servers.client import ServerClient, StoreClient
 from service.store.servers.cluster import SLOTS, Member, parse_members
 from service.store.servers.connection import Connection, ConnectionOptions, pack_command
+from service.store.servers.discovery import PrimaryNotFound, find_primary
 from service.store.servers.errors import (
     CertificateError,
     CommandsOverflow,
@@ -23,7 +24,6 @@ from service.store.servers.errors import (
     is_temporary,
 )
 from service.store.servers.router import Router
-from service.store.servers.sentinel import PrimaryNotFound, find_primary
 from service.store.servers.server import Server
 
 __all__ = [

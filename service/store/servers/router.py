@@ -10,16 +10,15 @@ from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import structlog
-from redis.exceptions import AskError, InvalidResponse, MovedError, NoScriptError, RedisError
+from redis.exceptions import AskError, MovedError, NoScriptError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.runtime import cancel_and_wait
 from service.store.servers.address import Address, Endpoint
-from service.store.servers.cluster import ClusterMap, ClusterView, parse_nodes, slot_of
+from service.store.servers.cluster import ClusterMap, ClusterView, slot_of
 from service.store.servers.connection import ConnectionOptions
+from service.store.servers.discovery import find_primary, load_views
 from service.store.servers.errors import is_temporary
-from service.store.servers.sentinel import find_primary
 from service.store.servers.server import ASKING, Command, Server, result_of, share
 
 T = TypeVar("T")
@@ -28,8 +27,6 @@ MIN_PAUSE_S: Final = 0.02  # before a command is repeated; doubles
 MAX_PAUSE_S: Final = 0.25
 MIN_LOOK_INTERVAL_S: Final = 0.05
 LOOK_INTERVAL_S: Final = 1.0  # without an error: finds a primary that hangs, and connections to a former one
-LOOK_TIMEOUT_S: Final = 1.0
-OTHERS_TIMEOUT_S: Final = 0.1  # for the other nodes, once the first has replied
 MAX_ASKED: Final = 3  # nodes in a look without an error
 MAX_IMMEDIATE: Final = 3  # repetitions without a pause
 
@@ -357,28 +354,7 @@ class Router:
         nodes = list(dict.fromkeys([*self._servers, *self._map.nodes, *self._address.endpoints]))
         if not all_nodes and len(nodes) > MAX_ASKED:
             nodes = secrets.SystemRandom().sample(nodes, MAX_ASKED)
-        pending = {asyncio.create_task(self._load_view(node)) for node in nodes}
-        views: list[ClusterView] = []
-        error: Exception = RedisConnectionError("no node of the cluster says who owns the slots")
-        try:
-            while pending:
-                done, pending = await asyncio.wait(
-                    pending,
-                    timeout=OTHERS_TIMEOUT_S if views else None,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if not done:
-                    break
-                for task in done:
-                    if isinstance(view := task.result(), ClusterView):
-                        views += [view] if view.ranges else []
-                    else:
-                        error = view
-        finally:
-            await cancel_and_wait(*pending)
-        if not views:
-            raise error
-        return views
+        return await load_views([self._servers.get(node) or self._observer(node) for node in nodes])
 
     def _observer(self, endpoint: Endpoint) -> Server:
         """A sentinel, or a node that owns no slot. It is asked who owns what."""
@@ -388,15 +364,3 @@ class Router:
             options = self._load_sentinel_options() if is_sentinel else self._load_options()
             server = self._observers[endpoint] = Server(endpoint, options)
         return server
-
-    async def _load_view(self, node: Endpoint) -> ClusterView | RedisError:
-        server = self._servers.get(node) or self._observer(node)
-        try:
-            async with asyncio.timeout(LOOK_TIMEOUT_S):
-                return parse_nodes(str(await server.ask("CLUSTER", "NODES"), "utf-8"), node)
-        except RedisError as exc:
-            return exc
-        except TimeoutError:
-            return RedisTimeoutError(f"{node} does not say who owns the slots")
-        except (TypeError, ValueError) as exc:
-            return InvalidResponse(f"{node} does not say who owns the slots: {exc}")

@@ -2,7 +2,7 @@
 
 Other rooms use `ShopRepository`."""
 
-from service.store.shops import deletion, subscription, uninstall
+from service.store.shops import deletion, subscription, token_checks, uninstall
 from service.store.shops.first_look import (
     FIRST_LOOK_KEY,
     FirstLook,
@@ -22,6 +22,7 @@ from service.store.shops.freeze import (
 from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, dialect_of, exists_already, validate
 from service.store.shops.repository import MASS_404, TOKEN_REJECTED, ShopRepository, WebhookCredentials
 from service.store.shops.subscription import SubscribedTopic, SubscriptionAction, SubscriptionState
+from service.store.shops.token_checks import TOKEN_CHECK_JOB, TokenAnswer
 from service.store.shops.uninstall import UNINSTALLED
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "FIRST_LOOK_KEY",
     "FREEZE_KEY",
     "MASS_404",
+    "TOKEN_CHECK_JOB",
     "TOKEN_REJECTED",
     "UNINSTALLED",
     "Dialect",
@@ -40,6 +42,7 @@ __all__ = [
     "SubscribedTopic",
     "SubscriptionAction",
     "SubscriptionState",
+    "TokenAnswer",
     "WebhookCredentials",
     "decode_first_look",
     "decode_freeze",
@@ -52,6 +55,7 @@ __all__ = [
     "queue_freeze",
     "save_first_look",
     "subscription",
+    "token_checks",
     "uninstall",
     "validate",
 ]

@@ -23,6 +23,8 @@ from service.errors import (
     Refused,
     StoreUnavailable,
     TaggerError,
+    TokenRefused,
+    TokenUnchecked,
 )
 from service.locales import translator_for
 from service.publishing import NeedsApproval
@@ -32,6 +34,7 @@ from service.web.problems.types import PROBLEM_TYPES, ProblemKind, type_address
 KIND_BY_ERROR: Final[dict[type[Exception], ProblemKind]] = {
     Forbidden: "forbidden",
     NotFound: "not-found",
+    TokenRefused: "token-refused",
     Refused: "refused",
     MalformedData: "malformed-data",
     InvalidSettings: "not-configured",
@@ -89,6 +92,8 @@ def to_problem(exc: Exception) -> Problem:
             return Problem(
                 "overloaded", Sentence("{error}: ask again", error=exc.message), headers={"Retry-After": "2"}
             )
+        case TokenUnchecked():
+            return Problem("token-unchecked", exc.message, headers={"Retry-After": "10"})
         case InvalidRules():
             return _invalid_rules(exc)
         case NeedsApproval():

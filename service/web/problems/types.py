@@ -34,11 +34,13 @@ ProblemKind = Literal[
     "body-too-large",
     "unsupported-media-type",
     "idempotency-key-reused",
+    "token-refused",
     "precondition-required",
     "too-many-failures",
     "internal-error",
     "store-unavailable",
     "overloaded",
+    "token-unchecked",
     "incomplete-body",
     "timeout",
 ]
@@ -168,6 +170,12 @@ PROBLEM_TYPES: Final[dict[ProblemKind, ProblemType]] = {
         "This token has sent another request with the same `Idempotency-Key` within 24 hours.",
         "Choose a new key for each new request, and the same key only to repeat a request as it was.",
     ),
+    "token-refused": ProblemType(
+        422,
+        "The access token cannot be used",
+        "Haravan rejects the access token, or it belongs to another shop, or it lacks a scope. Nothing was stored.",
+        "`detail` says which. Install the app in the shop with the scopes that it names, and send the new token.",
+    ),
     "precondition-required": ProblemType(
         428,
         "If-Match is required",
@@ -197,6 +205,12 @@ PROBLEM_TYPES: Final[dict[ProblemKind, ProblemType]] = {
         "Too many evaluations are running",
         "Evaluations of rules are limited, so that webhooks do not wait for them; or the process of one has ended.",
         "Ask again, as `Retry-After` says. After a change look first whether it was made.",
+    ),
+    "token-unchecked": ProblemType(
+        503,
+        "The access token could not be checked",
+        "No worker runs that could ask Haravan, or Haravan does not answer. Nothing was stored.",
+        "Ask again, as `Retry-After` says. Or send it with `unchecked`: the first call with a wrong token pauses the shop.",
     ),
     "incomplete-body": ProblemType(
         503,

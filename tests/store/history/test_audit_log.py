@@ -14,7 +14,7 @@ from service.errors import Refused
 from service.locales import translator_for
 from service.sentence import Sentence
 from service.store.client import SERVICE, RedisClient, keys
-from service.store.history import apply_retention, audit_log
+from service.store.history import AuditFilter, apply_retention, audit_log
 from service.store.history.audit_log import chained_hash
 
 ORG, OTHER = OrgId("1000000001"), OrgId("1000000002")
@@ -34,6 +34,11 @@ async def next_millisecond(redis: RedisClient) -> None:
     seconds, micros = start = await redis.time()
     while (seconds, micros // 1000) == (start[0], start[1] // 1000):
         seconds, micros = await redis.time()
+
+
+async def found(redis: RedisClient, wanted: AuditFilter, org: OrgId = ORG, **page: int) -> list[int]:
+    """The numbers of the entries that match."""
+    return [row.entry.number for row in await audit_log.list_entries(redis, org, wanted=wanted, **page)]
 
 
 async def problem(redis: RedisClient, org: OrgId = ORG) -> str:
@@ -264,3 +269,38 @@ async def test_a_full_store_still_records(redis: RedisClient) -> None:
         await redis.config_set("maxmemory", "0")
 
     assert [row.entry.action for row in await audit_log.list_entries(redis, ORG)] == ["2", "1"]
+
+
+async def test_entries_are_found_by_author_action_and_time(redis: RedisClient) -> None:
+    await record(redis, "pause", "resume")
+    await next_millisecond(redis)
+    await audit_log.record(redis, shell_user("root"), "pause", org=ORG, summary=Sentence("work paused"))
+    third = (await audit_log.list_entries(redis, ORG, limit=1))[0].entry.at_ms
+    await next_millisecond(redis)
+    await record(redis, "pause")
+
+    assert await found(redis, AuditFilter(by="Lan")) == [4, 2, 1]
+    assert await found(redis, AuditFilter(action="pause")) == [4, 3, 1]
+    assert await found(redis, AuditFilter(by="root", action="resume")) == []
+    assert await found(redis, AuditFilter(since_ms=third)) == [4, 3]
+    assert await found(redis, AuditFilter(until_ms=third)) == [2, 1]
+    assert await found(redis, AuditFilter(since_ms=third, until_ms=third + 1)) == [3]
+
+
+async def test_a_filtered_log_is_read_page_by_page(
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "PAGE_SIZE", 2)
+    await record(redis, *["pause", "resume"] * 4)
+    wanted = AuditFilter(action="pause")
+
+    assert await found(redis, wanted, limit=3) == [7, 5, 3]
+    assert await found(redis, wanted, limit=3, before=3) == [1]
+
+
+async def test_the_log_of_the_service_is_searched_by_shop(redis: RedisClient) -> None:
+    for org in (ORG, OTHER):
+        await audit_log.record(redis, LAN, "add_shop", summary=Sentence("shop {org}", org=org))
+    await audit_log.record(redis, LAN, "add_token", summary=Sentence("token {name}", name="a"))
+
+    assert await found(redis, AuditFilter(shop=OTHER), SERVICE) == [2]

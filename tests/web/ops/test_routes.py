@@ -41,7 +41,7 @@ NAMES = [endpoint.name for endpoint in ENDPOINTS]
 LEAST = {
     Role.VIEWER: "list_shops shop_status list_deliveries list_dead_letters group_dead_letters list_runs run_status show_rules list_versions "
     "compare_versions explain_customer list_audit_log verify_audit_log doctor shop_doctor show_scheduled show_subscription search_customers "
-    "show_draft show_customer list_all_exclusions list_rule_fields show_rules_schema show_field_values",
+    "show_draft show_customer list_tag_changes list_all_exclusions list_rule_fields show_rules_schema show_field_values",
     Role.MARKETER: "pause preview_rules publish_rules roll_back_rules exclude_customer schedule_rules reschedule_rules "
     "replace_draft discard_draft publish_scheduled_rules unschedule_rules freeze_shop unfreeze_shop",
     Role.OPS: "resume enable_shadow disable_shadow list_unknown_shop_deliveries retry_dead_letters drop_dead_letters "

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
 from service.domain.access import ActorKind, Role
 from service.domain.customers import MAX_ID, OrgId
 from service.store.client import SERVICE
-from service.store.history import audit_log
+from service.store.history import AuditFilter, audit_log
+from service.web.ops.activity import ShortText, SpanQuery
 from service.web.ops.contract import (
     SHOP_PATH,
     Endpoint,
     PageModel,
-    PageQuery,
     Request,
     RequestModel,
     ResponseModel,
     decode_cursor,
     encode_cursor,
+    to_ms,
 )
 
 EntryNumber = Annotated[int, Meta(ge=1, le=MAX_ID)]
+Author = Annotated[str, Meta(min_length=1, max_length=200, description="`by` of an entry")]
 
 
 class AuditEntryModel(ResponseModel, frozen=True):
@@ -40,6 +43,32 @@ class AuditEntryModel(ResponseModel, frozen=True):
     action: str
     summary: str
     hash: str
+
+
+class AuditQuery(SpanQuery, frozen=True, kw_only=True):
+    """A page of the entries of an author, of an action, and of a span of time."""
+
+    by: Author | UnsetType = UNSET
+    action: ShortText | UnsetType = UNSET
+
+    def to_filter(self) -> AuditFilter:
+        """The filter of the store."""
+        return AuditFilter(
+            by="" if self.by is UNSET else self.by,
+            action="" if self.action is UNSET else self.action,
+            since_ms=to_ms(self.since) or 0,
+            until_ms=to_ms(self.until),
+        )
+
+
+class ServiceAuditQuery(AuditQuery, frozen=True, kw_only=True):
+    """A page of the entries of an author, of an action, of a span of time, and of a shop that was added or removed."""
+
+    shop: Annotated[str, Meta(pattern="^[0-9]{1,19}$", description="Its org id")] | UnsetType = UNSET
+
+    def to_filter(self) -> AuditFilter:
+        """The filter of the store."""
+        return replace(AuditQuery.to_filter(self), shop="" if self.shop is UNSET else self.shop)
 
 
 class VerifyQuery(RequestModel, frozen=True):
@@ -95,9 +124,11 @@ async def _verify(context: Context, org: OrgId, query: VerifyQuery) -> Verificat
     return VerificationModel(result.entries, result.trimmed, result.last_hash, problem)
 
 
-async def _page(context: Context, org: OrgId, query: PageQuery) -> AuditLog:
+async def _page(context: Context, org: OrgId, query: AuditQuery) -> AuditLog:
     before = decode_cursor(query, EntryNumber)
-    rows = await audit_log.list_entries(context.redis, org, limit=query.limit + 1, before=before)
+    rows = await audit_log.list_entries(
+        context.redis, org, limit=query.limit + 1, before=before, wanted=query.to_filter()
+    )
     entries = [
         AuditEntryModel(
             number=row.entry.number,
@@ -137,7 +168,7 @@ ENDPOINTS: Final = (
         list_audit_log,
         AuditLog,
         {"entries": [ENTRY_EXAMPLE], "next": "MTc"},
-        PageQuery,
+        AuditQuery,
         role=Role.VIEWER,
     ),
     Endpoint(
@@ -175,7 +206,7 @@ ENDPOINTS: Final = (
             ],
             "next": None,
         },
-        PageQuery,
+        ServiceAuditQuery,
         role=Role.OWNER,
         every_shop=True,
     ),

@@ -47,7 +47,7 @@ class DeliveriesQuery(SpanQuery, frozen=True, kw_only=True):
         """The filter of the store."""
         return DeliveryFilter(
             since_ms=to_ms(self.since) or 0,
-            until_ms=to_ms(self.until),
+            until_ms=last_ms(self.until),
             topics=() if self.topic is UNSET else (self.topic,),
             outcomes=() if self.outcome is UNSET else (self.outcome,),
         )
@@ -64,7 +64,7 @@ class DeliveriesWanted(Span, frozen=True, kw_only=True):
         """The filter of the store."""
         return DeliveryFilter(
             since_ms=to_ms(self.since) or 0,
-            until_ms=to_ms(self.until),
+            until_ms=last_ms(self.until),
             topics=() if self.topics is UNSET else tuple(self.topics),
             outcomes=() if self.outcomes is UNSET else tuple(self.outcomes),
             customers=() if self.customers is UNSET else tuple(map(CustomerId, self.customers)),
@@ -111,3 +111,9 @@ def _letters(
         since_ms=to_ms(since) or 0,
         before_ms=to_ms(until),
     )
+
+
+def last_ms(until: Moment | UnsetType) -> int | None:
+    """The last millisecond before `until`, for stores whose spans have both ends in them."""
+    end_ms = to_ms(until)
+    return None if end_ms is None else max(0, end_ms - 1)

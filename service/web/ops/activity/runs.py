@@ -21,19 +21,19 @@ from service.operations import (
     resume_replay,
     start_replay,
 )
-from service.store.jobs import Run, runs
-from service.web.ops.activity.filters import Customers, DeliveriesWanted, LettersWanted
+from service.store.jobs import Run, RunFilter, RunKind, runs
+from service.web.ops.activity.filters import Customers, DeliveriesWanted, LettersWanted, SpanQuery
 from service.web.ops.contract import (
     SHOP_PATH,
     Endpoint,
     PageModel,
-    PageQuery,
     Request,
     RequestModel,
     ResponseModel,
     decode_cursor,
     encode_cursor,
     to_model,
+    to_ms,
 )
 
 REPLAY_PATH: Final = f"{SHOP_PATH}/replays/{{run}}"
@@ -47,6 +47,13 @@ Pace = Annotated[
         description="Customers to mark in a minute; 0: as many as the API rate limit lets through",
     ),
 ]
+
+
+class RunsQuery(SpanQuery, frozen=True, kw_only=True):
+    """A page of the runs of a kind, of a span of time, and of those that are `active` or not."""
+
+    kind: RunKind | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
 
 
 class ReplayRequest(RequestModel, frozen=True):
@@ -162,9 +169,15 @@ async def cancel_active_replay(context: Context, request: Request) -> RunModel:
 async def list_runs(context: Context, request: Request) -> RunList:
     """The latest replays, publishes, claims and scans."""
     await context.shops.get_or_raise(request.org)
-    query: PageQuery = request.model
+    query: RunsQuery = request.model
+    wanted = RunFilter(
+        kind=None if query.kind is UNSET else query.kind,
+        active=None if query.active is UNSET else query.active,
+        since_ms=to_ms(query.since) or 0,
+        until_ms=to_ms(query.until),
+    )
     after = decode_cursor(query, RunId)
-    page = await runs.latest(context.redis, request.org, limit=query.limit + 1, after=after)
+    page = await runs.latest(context.redis, request.org, limit=query.limit + 1, after=after, wanted=wanted)
     shown = page[: query.limit]
     following = encode_cursor(shown[-1].id) if len(page) > query.limit else None
     return RunList([to_run_model(run) for run in shown], next=following)
@@ -280,7 +293,7 @@ ENDPOINTS: Final = (
         list_runs,
         RunList,
         {"runs": [RUN_EXAMPLE], "next": "IlAxNyI"},
-        PageQuery,
+        RunsQuery,
         role=Role.VIEWER,
     ),
     Endpoint("GET", f"{SHOP_PATH}/runs/{{run}}", run_status, RunModel, RUN_EXAMPLE, role=Role.VIEWER),

@@ -4,10 +4,10 @@ The rooms of endpoints declare theirs with it, and the routes carry it out."""
 
 from service.web.ops.contract.conditions import (
     check_draft,
-    check_version,
     digest_etag,
     draft_etag,
     is_unchanged,
+    over_version,
     parse_tags,
     version_etag,
 )
@@ -60,7 +60,6 @@ __all__ = [
     "VersionNumber",
     "answer_once",
     "check_draft",
-    "check_version",
     "cut_page",
     "decode_cursor",
     "digest_etag",
@@ -69,6 +68,7 @@ __all__ = [
     "encode_cursor",
     "error_statuses",
     "is_unchanged",
+    "over_version",
     "parse",
     "parse_key",
     "parse_tags",

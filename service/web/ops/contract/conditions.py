@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from service.sentence import Sentence
+from service.store.rules import RulesChanged
 from service.store.working_copies import WorkingCopy
 from service.web.ops.contract.requests import Request
 from service.web.problems import Problem
@@ -66,6 +68,20 @@ def check_version(request: Request, live: int) -> None:
         headers={"ETag": version_etag(live)},
         members={"live": version_etag(live), "expected": list(request.if_match)},
     )
+
+
+@contextmanager
+def over_version(request: Request, live: int) -> Iterator[None]:
+    """The block changes the rules over the version `live`, as far as `If-Match` allows it.
+
+    Raises Problem 412 like `check_version`, also if another version goes live before the block has written.
+    """
+    check_version(request, live)
+    try:
+        yield
+    except RulesChanged as exc:
+        check_version(request, exc.live)
+        raise
 
 
 def check_draft(request: Request, copy: WorkingCopy) -> None:

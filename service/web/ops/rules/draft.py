@@ -62,8 +62,7 @@ async def replace_draft(context: Context, request: Request) -> DraftResponse:
 async def discard_draft(context: Context, request: Request) -> DraftResponse:
     """Discard the draft. The answer is what remains: the live rules."""
     shop = await context.shops.get_or_raise(request.org)
-    check_draft(request, await editor.open_copy(context, shop))
-    await editor.discard(context, shop.org, by=request.by)
+    await editor.discard(context, shop, by=request.by, check=lambda copy: check_draft(request, copy))
     return _to_model(await editor.open_copy(context, shop))
 
 

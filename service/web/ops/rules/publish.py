@@ -38,7 +38,7 @@ from service.web.ops.contract import (
     Request,
     RequestModel,
     ResponseModel,
-    check_version,
+    over_version,
     to_model,
     version_etag,
 )
@@ -150,10 +150,10 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
     if live is not None:
         return to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
     draft = await create_draft(context, shop, rule_set)
-    check_version(request, draft.parent)
-    published = await publish_draft(
-        context, shop, draft, by=request.by, note=body.note, approved=body.approve
-    )
+    with over_version(request, draft.parent):
+        published = await publish_draft(
+            context, shop, draft, by=request.by, note=body.note, approved=body.approve
+        )
     return to_published(published.version, published.run, shop)
 
 
@@ -173,10 +173,10 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     if live is not None:
         run = await rollout.find_run(context.redis, shop.org, live)
         return RollbackResponse(None, to_published(live, run, shop))
-    check_version(request, draft.parent)
-    published = await roll_back(
-        context, shop, draft, to=body.to, by=request.by, note=body.note, approved=body.approve
-    )
+    with over_version(request, draft.parent):
+        published = await roll_back(
+            context, shop, draft, to=body.to, by=request.by, note=body.note, approved=body.approve
+        )
     return RollbackResponse(None, to_published(published.version, published.run, shop))
 
 

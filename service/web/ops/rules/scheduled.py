@@ -20,7 +20,7 @@ from service.web.ops.contract import (
     Request,
     RequestModel,
     ResponseModel,
-    check_version,
+    over_version,
     to_ms,
 )
 from service.web.ops.rules.publish import (
@@ -117,17 +117,17 @@ async def schedule_rules(context: Context, request: Request) -> ScheduledRespons
     body: ScheduleRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
     draft = await create_draft(context, shop, parse_document(body.rules))
-    check_version(request, draft.parent)
-    entry = await scheduled.schedule_publish(
-        context,
-        shop,
-        draft,
-        at_ms=to_ms(body.at) or 0,
-        by=request.by,
-        note=body.note,
-        approved=body.approve,
-        replace=body.replace,
-    )
+    with over_version(request, draft.parent):
+        entry = await scheduled.schedule_publish(
+            context,
+            shop,
+            draft,
+            at_ms=to_ms(body.at) or 0,
+            by=request.by,
+            note=body.note,
+            approved=body.approve,
+            replace=body.replace,
+        )
     return ScheduledResponse(_to_model(entry))
 
 
@@ -147,10 +147,10 @@ async def publish_scheduled_rules(context: Context, request: Request) -> Publish
     draft = await scheduled.draft_scheduled(context, shop, entry)
     if body.dry_run:
         return PublishScheduledResponse(to_preview(draft, translator_for(body.lang)), None)
-    check_version(request, draft.parent)
-    published = await scheduled.publish_scheduled(
-        context, shop, entry, draft, by=request.by, approved=body.approve
-    )
+    with over_version(request, draft.parent):
+        published = await scheduled.publish_scheduled(
+            context, shop, entry, draft, by=request.by, approved=body.approve
+        )
     return PublishScheduledResponse(None, to_published(published.version, published.run, shop))
 
 

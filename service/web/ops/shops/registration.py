@@ -1,6 +1,6 @@
 """Shops: add and remove, and their credentials. A credential is never part of an answer.
 
-Requests cannot reach Haravan, so a token is not checked before it is stored: the first call with a wrong one pauses the shop.
+Requests cannot reach Haravan, so a worker asks it about a token before the token is stored.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from msgspec import UNSET, Meta, UnsetType
 from service.context import Context
 from service.domain.access import Role
 from service.domain.customers import OrgId
-from service.operations import add_shop, remove_shop, replace_token, replace_webhook_secret
+from service.operations import add_shop, ask_worker, remove_shop, replace_token, replace_webhook_secret
 from service.store.shops import DEFAULT_TIMEZONE, Shop, dialect_of
 from service.web.ops.contract import SHOP_PATH, Endpoint, Request, RequestModel, ResponseModel
 from service.web.ops.shops.status import SHOP_EXAMPLE, ShopStatus, load_status
+from service.web.problems import problem_details
 
 Org = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 Secret = Annotated[str, Meta(min_length=1, max_length=2000, pattern="^[!-~]+$")]
+Unchecked = Annotated[bool, Meta(description="Store the token without asking Haravan about it")]
 
 
 class AddShopRequest(RequestModel, frozen=True):
@@ -35,6 +37,7 @@ class AddShopRequest(RequestModel, frozen=True):
         int, Meta(ge=0, le=30, description="Calls of the bucket for the merchant's other apps")
     ] = 0
     shadow: bool = False
+    unchecked: Unchecked = False
 
 
 class RemoveShopQuery(RequestModel, frozen=True):
@@ -47,6 +50,7 @@ class TokenRequest(RequestModel, frozen=True):
     """The new access token."""
 
     token: Secret
+    unchecked: Unchecked = False
 
 
 class SecretRequest(RequestModel, frozen=True):
@@ -63,9 +67,10 @@ class RemovedShop(ResponseModel, frozen=True):
 
 
 async def register_shop(context: Context, request: Request) -> ShopStatus:
-    """Add a shop. Its token is not checked at Haravan: the first call with a wrong one pauses the shop.
+    """Add a shop. A worker first asks Haravan whether its token is valid, is of this shop, and has the scopes.
 
-    Then subscribe it to webhooks, publish rules, and start a backfill.
+    Otherwise it is refused with 422, or with 503 if nobody could ask or Haravan does not answer; nothing is stored then.
+    Afterwards subscribe the shop to webhooks, publish rules, and start a backfill.
     """
     body: AddShopRequest = request.model
     address = (context.settings.api_url if body.api_url is UNSET else body.api_url).rstrip("/")
@@ -81,7 +86,7 @@ async def register_shop(context: Context, request: Request) -> ShopStatus:
         reserve=body.reserve,
         shadow=body.shadow,
     )
-    await add_shop(context, shop, by=request.by)
+    await add_shop(context, shop, ask=None if body.unchecked else ask_worker(context), by=request.by)
     return await load_status(context, org)
 
 
@@ -97,9 +102,13 @@ async def delete_shop(context: Context, request: Request) -> RemovedShop:
 
 
 async def replace_shop_token(context: Context, request: Request) -> ShopStatus:
-    """Replace the access token of a shop. This ends a pause that a rejected token caused."""
-    await context.shops.describe(request.org)
-    await replace_token(context, request.org, request.model.token, by=request.by)
+    """Replace the access token of a shop. This ends a pause that a rejected token caused.
+
+    It is checked as when a shop is added. If it is refused, the shop keeps its token.
+    """
+    body: TokenRequest = request.model
+    ask = None if body.unchecked else ask_worker(context)
+    await replace_token(context, request.org, body.token, ask=ask, by=request.by)
     return await load_status(context, request.org)
 
 
@@ -111,6 +120,10 @@ async def replace_shop_secret(context: Context, request: Request) -> ShopStatus:
 
 
 TOKEN_EXAMPLE: Final[dict[str, Any]] = {"token": "0f" * 32}
+TOKEN_REFUSED_EXAMPLE: Final[dict[str, Any]] = {
+    **problem_details("token-refused", ""),
+    "detail": "this token belongs to shop 1000000002, not 1000000001; nothing was stored",
+}
 ENDPOINTS: Final = (
     Endpoint(
         "POST",
@@ -120,6 +133,7 @@ ENDPOINTS: Final = (
         SHOP_EXAMPLE | {"first_look": "pending"},
         AddShopRequest,
         {"today's API": {"org": "1000000001", "name": "Cửa hàng mẫu", **TOKEN_EXAMPLE}},
+        {422: TOKEN_REFUSED_EXAMPLE},
         role=Role.OWNER,
         every_shop=True,
     ),
@@ -141,6 +155,7 @@ ENDPOINTS: Final = (
         SHOP_EXAMPLE,
         TokenRequest,
         {"a new token": TOKEN_EXAMPLE},
+        {422: TOKEN_REFUSED_EXAMPLE},
         role=Role.OWNER,
     ),
     Endpoint(

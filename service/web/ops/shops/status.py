@@ -10,7 +10,7 @@ from msgspec import Meta
 from service.context import Context
 from service.domain.access import Role
 from service.domain.customers import OrgId
-from service.operations import pause_shop, resume_shop
+from service.operations import ask_worker, pause_shop, resume_shop
 from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import Shop
 from service.web.ops.contract import (
@@ -112,10 +112,9 @@ async def pause(context: Context, request: Request) -> ShopStatus:
 
 
 async def resume(context: Context, request: Request) -> ShopStatus:
-    """Resume the work of the shop. If its token was rejected, replace the token instead."""
-    await context.shops.describe(request.org)
+    """Resume the work of the shop. If Haravan had rejected its token, a worker first asks whether it is valid now."""
     body: ResumeRequest = request.model
-    await resume_shop(context, request.org, removals=body.removals, by=request.by)
+    await resume_shop(context, request.org, removals=body.removals, ask=ask_worker(context), by=request.by)
     return await shop_status(context, request)
 
 

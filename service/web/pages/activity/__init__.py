@@ -5,6 +5,7 @@ The page of a shop shows some of the pictures, too."""
 from service.web.pages.activity import dead_letters, deliveries, feed_pages, load, replay, runs
 from service.web.pages.activity.charts import Plot, sample_plots
 from service.web.pages.activity.load import load_plots
+from service.web.pages.activity.span import Span, read_span
 from service.web.pages.shell import PageGroup
 
 GROUP = PageGroup(
@@ -19,4 +20,4 @@ GROUP = PageGroup(
     sections=(*feed_pages.SECTIONS, *deliveries.SECTIONS, *replay.SECTIONS),
 )
 
-__all__ = ["GROUP", "Plot", "load_plots", "sample_plots"]
+__all__ = ["GROUP", "Plot", "Span", "load_plots", "read_span", "sample_plots"]

@@ -126,7 +126,7 @@ async def redo_draft(visit: Visit) -> View | Redirect:
 async def discard_draft(visit: Visit) -> View | Redirect:
     """Throw the draft away."""
     shop = await visit.context.shops.describe(visit.org)
-    await editor.discard(visit.context, shop.org, by=visit.by)
+    await editor.discard(visit.context, shop, by=visit.by)
     return Redirect(f"/shops/{shop.org}/rules", Notice("notice.draft_discarded"))
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.domain.access import Role
-from service.operations import pause_shop, resume_shop
+from service.errors import TokenRefused, TokenUnchecked
+from service.operations import ask_worker, pause_shop, resume_shop
 from service.store.shops import Shop
 from service.web.pages.activity import Plot, load_plots
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, Section, Strip, View, Visit, load_strip
@@ -95,8 +96,12 @@ async def pause(visit: Visit) -> View | Redirect:
 
 async def resume(visit: Visit) -> View | Redirect:
     """Go on with the work of the shop, and with removals that the guard paused."""
-    shop = await visit.context.shops.describe(visit.org)
-    await resume_shop(visit.context, shop.org, removals=bool(visit.posted("removals")), by=visit.by)
+    context, shop = visit.context, await visit.context.shops.describe(visit.org)
+    removals = bool(visit.posted("removals"))
+    try:
+        await resume_shop(context, shop.org, removals=removals, ask=ask_worker(context), by=visit.by)
+    except (TokenRefused, TokenUnchecked) as exc:
+        return _pause_form(visit, PauseForm(shop, error=exc.text(visit.t)))
     return Redirect(f"/shops/{shop.org}", Notice("notice.resumed", {"shop": shop.name}))
 
 

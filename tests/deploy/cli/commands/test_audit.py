@@ -319,6 +319,23 @@ async def test_the_log_is_listed_for_a_shop_and_for_the_service(given: Given) ->
     assert unknown.code == 1
 
 
+async def test_the_log_is_filtered(given: Given) -> None:
+    await given.cli.tagger("shops", "pause", ORG)
+    await given.cli.tagger("shops", "resume", ORG)
+
+    async def numbers(*options: str) -> list[int]:
+        shown = await given.cli.tagger("audit", "list", "--shop", ORG, "--json", *options)
+        return [entry["number"] for entry in json.loads(shown.out)]
+
+    assert await numbers("--action", "pause") == [2]
+    assert await numbers("--by", getpass.getuser(), "--action", "resume") == [3]
+    assert await numbers("--by", "nobody") == []
+    assert await numbers("--since", "1h", "--before", "3") == [2, 1]
+    assert await numbers("--until", "1h") == []
+    none = await given.cli.tagger("audit", "list", "--shop", ORG, "--by", "nobody", "--lang", "en")
+    assert "No entry matches." in none.out
+
+
 async def test_a_whole_log_is_verified_with_its_last_hash(given: Given) -> None:
     shown = await given.cli.tagger("audit", "verify", "--json")
     rows = {row["chain"]: row for row in json.loads(shown.out)}

@@ -52,6 +52,21 @@ async def test_a_replay_is_paused_resumed_and_cancelled(shop: CliEnvironment) ->
     assert (refused.code, f"the replay {run} is not active" in refused.err) == (1, True)
 
 
+async def test_runs_are_listed_by_kind_and_state(shop: CliEnvironment) -> None:
+    for customer in ("1", "2"):
+        await shop.tagger("replay", ORG, "--customers", customer, "--per-minute", "1", "--json")
+    newest, oldest = json.loads((await shop.tagger("runs", "list", ORG, "--kind", "replay", "--json")).out)
+    await shop.tagger("runs", "cancel", ORG, newest["id"])
+
+    active = await shop.tagger("runs", "list", ORG, "--active", "--kind", "replay", "--json")
+    first = await shop.tagger("runs", "list", ORG, "--limit", "1", "--json")
+    wrong = await shop.tagger("runs", "list", ORG, "--kind", "replays")
+
+    assert [each["id"] for each in json.loads(active.out)] == [oldest["id"]]
+    assert len(json.loads(first.out)) == 1
+    assert (wrong.code, "is no kind of run" in wrong.err) == (2, True)
+
+
 async def test_a_replay_without_a_selection_is_refused(shop: CliEnvironment) -> None:
     result = await shop.tagger("replay", ORG)
 

@@ -9,13 +9,14 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.domain.access import Role
 from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import AuditRow, audit_log
 from service.store.shops import save_first_look
 from service.web.ops.contract import Endpoint
 from service.web.ops.routes import ENDPOINTS
 from tests.support.shop import ORG
-from tests.web.ops.conftest import API, HIGH, LOW, get, post, store_dead_letter
+from tests.web.ops.conftest import API, HIGH, LOW, get, post, store_dead_letter, store_token
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()  # in every zone
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -90,10 +91,16 @@ async def endpoint(ops: httpx2.AsyncClient, _: RedisClient) -> None:
 CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "register_shop": (
         nothing,
-        {"org": "1000000077", "token": "t" * 32, "name": "Hoa", "api_url": "https://apis.haravan.com/com"},
+        {
+            "org": "1000000077",
+            "token": "t" * 32,
+            "name": "Hoa",
+            "api_url": "https://apis.haravan.com/com",
+            "unchecked": True,
+        },
         "add_shop",
     ),
-    "replace_shop_token": (nothing, {"token": "Hoa" * 9}, "shop_token"),
+    "replace_shop_token": (nothing, {"token": "Hoa" * 9, "unchecked": True}, "shop_token"),
     "replace_shop_secret": (nothing, {"secret": "Hoa" * 9}, "shop_secret"),
     "subscribe_shop": (nothing, None, "subscribe"),
     "unsubscribe_shop": (nothing, None, "unsubscribe"),
@@ -234,6 +241,41 @@ async def test_the_log_is_read_page_by_page(rules_ops: httpx2.AsyncClient) -> No
     assert [entry["number"] for entry in first["entries"]] == [4, 3, 2]
     assert [(entry["number"], entry["action"]) for entry in second["entries"]] == [(1, "publish")]
     assert second["next"] is None
+
+
+async def test_the_log_is_filtered_by_author_action_and_time(
+    rules_ops: httpx2.AsyncClient, redis: RedisClient
+) -> None:
+    await rules_ops.post(f"{API}/pause", json={"reason": "thử"})
+    headers = await store_token(redis, Role.OPS)
+    await rules_ops.post(f"{API}/resume", headers=headers)
+    [newest, *_] = (await get(rules_ops, "audit"))["entries"]
+    moment = datetime.fromtimestamp(newest["at_ms"] / 1000, UTC).isoformat()
+
+    by = await get(rules_ops, "audit", by="ops-all")
+    action = await get(rules_ops, "audit", action="publish")
+    both = await get(rules_ops, "audit", by="an", action="resume")
+    since = await get(rules_ops, "audit", since=moment)
+    until = await get(rules_ops, "audit", until=moment, limit="1")
+    rest = await get(rules_ops, "audit", until=moment, limit="1", cursor=until["next"])
+
+    actions = [[entry["action"] for entry in each["entries"]] for each in (by, action, both, since)]
+    assert actions == [["resume"], ["publish"], [], ["resume"]]
+    assert [entry["action"] for entry in (*until["entries"], *rest["entries"])] == ["pause", "publish"]
+    assert rest["next"] is None
+
+
+async def test_the_log_of_the_service_is_filtered_by_shop(
+    ops: httpx2.AsyncClient, redis: RedisClient
+) -> None:
+    await token(ops, redis)
+    for org in ("1000000077", "1000000078"):
+        shop = {"org": org, "token": "t" * 32, "unchecked": True}
+        await ops.post("/ops/v1/shops", json=shop)
+
+    found = (await ops.get("/ops/v1/audit", params={"shop": "1000000077"})).json()["entries"]
+
+    assert [(entry["action"], "1000000077" in entry["summary"]) for entry in found] == [("add_shop", True)]
 
 
 async def test_the_log_of_the_service_has_tokens(ops: httpx2.AsyncClient, redis: RedisClient) -> None:

@@ -68,6 +68,31 @@ async def test_a_replay_is_paused_resumed_and_cancelled(ops: httpx2.AsyncClient)
     assert (cancelled["ended"], cancelled["remaining"], late.status_code) == ("cancelled", 0, 409)
 
 
+async def test_runs_are_found_by_kind_state_and_time(rules_ops: httpx2.AsyncClient) -> None:
+    ids = [
+        (await rules_ops.post(f"{API}/replays", json={"customers": [customer]})).json()["id"]
+        for customer in (1, 2, 3)
+    ]
+    await rules_ops.post(f"{API}/replays/{ids[1]}/cancel")
+
+    async def listed(**query: str) -> list[str]:
+        found: list[str] = []
+        asked = query | {"limit": "1"}
+        while True:
+            page = (await rules_ops.get(f"{API}/runs", params=asked)).json()
+            found += [run["id"] for run in page["runs"]]
+            if page["next"] is None:
+                return found
+            asked["cursor"] = page["next"]
+
+    assert await listed(kind="replay") == ids[::-1]
+    assert await listed(kind="publish") == ["P1"]
+    assert await listed(kind="replay", active="true") == [ids[2], ids[0]]
+    assert await listed(kind="replay", active="false") == [ids[1]]
+    assert await listed(until="2020-01-01T00:00:00Z") == []
+    assert await listed(since="2020-01-01T00:00:00Z") == [*ids[::-1], "P1"]
+
+
 async def test_a_count_is_forgotten_after_an_hour(redis: RedisClient, ops: httpx2.AsyncClient) -> None:
     run = (await ops.post(f"{API}/replays", json={"customers": [7], "dry_run": True})).json()["id"]
     ttls = [await redis.ttl(keys.shop(ORG, f"run:{run}{name}")) for name in ("", ":waiting")]

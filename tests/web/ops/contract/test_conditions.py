@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -10,10 +11,17 @@ import pytest
 from service.domain.access import shell_user
 from service.domain.customers import OrgId
 from service.store.client import RedisClient
-from service.web.ops.contract.conditions import check_version, is_unchanged, parse_tags, version_etag
+from service.store.rules import RulesChanged
+from service.web.ops.contract.conditions import (
+    check_version,
+    is_unchanged,
+    over_version,
+    parse_tags,
+    version_etag,
+)
 from service.web.ops.contract.requests import Request
 from service.web.problems import Problem
-from tests.web.ops.conftest import API, LOW, audit_entries, get, post
+from tests.web.ops.conftest import API, HIGH, LOW, audit_entries, get, post
 
 
 async def test_an_unchanged_answer_is_not_sent_again(rules_ops: httpx2.AsyncClient) -> None:
@@ -62,6 +70,69 @@ async def test_a_roll_back_and_a_scheduled_publish_obey_a_condition(
     refused = await post(rules_ops, path, if_match='"v7"', status=412, **body)
 
     assert refused["type"] == "/ops/problems#version-changed"
+
+
+async def test_of_publishes_at_the_same_time_over_one_version_one_is_made_and_the_others_get_412(
+    rules_ops: httpx2.AsyncClient, redis: RedisClient
+) -> None:
+    answers = await asyncio.gather(
+        *(
+            rules_ops.post(
+                f"{API}/rules/publish",
+                json={"rules": LOW.replace("9000000", f"900000{number}"), "approve": True},
+                headers={"If-Match": '"v1"'},
+            )
+            for number in range(6)
+        )
+    )
+
+    assert sorted(each.status_code for each in answers) == [200, 412, 412, 412, 412, 412]
+    late = [each.json() for each in answers if each.status_code == 412]
+    assert {(each["type"], each["live"]) for each in late} == {("/ops/problems#version-changed", '"v2"')}
+    assert (await get(rules_ops, "rules"))["version"]["number"] == 2
+
+
+async def test_a_publish_over_whatever_is_live_that_comes_too_late_is_refused(
+    rules_ops: httpx2.AsyncClient,
+) -> None:
+    answers = await asyncio.gather(
+        *(
+            rules_ops.post(
+                f"{API}/rules/publish",
+                json={"rules": LOW.replace("9000000", f"900000{number}"), "approve": True},
+                headers={"If-Match": "*"},
+            )
+            for number in range(6)
+        )
+    )
+
+    assert {each.status_code for each in answers} <= {200, 409}
+    assert 200 in {each.status_code for each in answers}
+
+
+async def test_a_draft_is_saved_or_discarded_over_one_state_and_never_both(
+    rules_ops: httpx2.AsyncClient,
+) -> None:
+    path = f"{API}/rules/draft"
+    saved = await rules_ops.put(path, json={"rules": LOW}, headers={"If-Match": "*"})
+    condition = {"If-Match": saved.headers["etag"]}
+
+    answers = await asyncio.gather(
+        *(rules_ops.put(path, json={"rules": HIGH}, headers=condition) for _ in range(3)),
+        *(rules_ops.delete(path, headers=condition) for _ in range(3)),
+    )
+
+    assert sorted(each.status_code for each in answers) == [200, 412, 412, 412, 412, 412]
+
+
+@pytest.mark.parametrize("tags", [['"v1"'], ["*"], []])
+async def test_a_version_that_goes_live_while_another_is_made_breaks_the_condition_that_names_one(
+    tags: list[str],
+) -> None:
+    request = Request(shell_user("lan"), OrgId("1"), {}, None, tags)
+
+    with pytest.raises(Problem if tags == ['"v1"'] else RulesChanged), over_version(request, 1):
+        raise RulesChanged("version 2 was published meanwhile", live=2)
 
 
 def test_any_of_several_tags_is_enough() -> None:

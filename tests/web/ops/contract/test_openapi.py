@@ -120,6 +120,7 @@ def test_endpoints_that_parse_rules_or_evaluate_customers_run_in_the_cpu_pool() 
         "cancel_active_replay",
         "list_runs",
         "run_status",
+        "list_tag_changes",
         "list_all_exclusions",
         "list_audit_log",
         "list_service_audit_log",

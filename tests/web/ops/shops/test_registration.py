@@ -14,11 +14,12 @@ from tests.web.ops.conftest import API
 
 NEW = OrgId("1000000077")
 SHOP = {"org": NEW, "token": "canary-token-0123456789", "name": "Cửa hàng mới", "shadow": True}
+UNCHECKED = SHOP | {"unchecked": True}
 
 
 async def test_a_shop_is_added_and_removed(ops: httpx2.AsyncClient, redis: RedisClient) -> None:
-    added = await ops.post("/ops/v1/shops", json=SHOP)
-    twice = await ops.post("/ops/v1/shops", json=SHOP)
+    added = await ops.post("/ops/v1/shops", json=UNCHECKED)
+    twice = await ops.post("/ops/v1/shops", json=UNCHECKED)
     listed = (await ops.get("/ops/v1/shops")).json()["shops"]
     stored = await ShopRepository(redis, KeyRing([KEY])).get_or_raise(NEW)
     removed = await ops.delete(f"/ops/v1/shops/{NEW}", params={"keep_data": "true"})
@@ -45,8 +46,23 @@ async def test_a_shop_with_a_wrong_field_leaves_no_trace(ops: httpx2.AsyncClient
     assert await audit_log.list_entries(redis) == []
 
 
+async def test_a_token_is_not_stored_while_no_worker_can_check_it(
+    ops: httpx2.AsyncClient, redis: RedisClient
+) -> None:
+    added = await ops.post("/ops/v1/shops", json=SHOP)
+    replaced = await ops.put(f"{API}/token", json={"token": "canary-new-token"})
+
+    for answer in (added, replaced):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+        assert answer.json()["type"] == "/ops/problems#token-unchecked"
+        assert "no worker runs" in answer.json()["detail"]
+    repository = ShopRepository(redis, KeyRing([KEY]))
+    assert (await repository.exists(NEW), (await repository.get_or_raise(ORG)).token) == (False, "t" * 20)
+    assert [*await audit_log.list_entries(redis), *await audit_log.list_entries(redis, ORG)] == []
+
+
 async def test_credentials_are_replaced(ops: httpx2.AsyncClient, redis: RedisClient) -> None:
-    token = await ops.put(f"{API}/token", json={"token": "canary-new-token"})
+    token = await ops.put(f"{API}/token", json={"token": "canary-new-token", "unchecked": True})
     secret = await ops.put(f"{API}/secret", json={"secret": "canary-new-secret"})
 
     stored = await ShopRepository(redis, KeyRing([KEY])).get_or_raise(ORG)

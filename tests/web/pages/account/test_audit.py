@@ -39,6 +39,26 @@ async def test_entries_are_shown_newest_first_and_page_by_page(owner: Visitor, r
     assert "Cũ hơn" not in second.text
 
 
+async def test_entries_are_filtered_and_older_pages_keep_the_filter(
+    owner: Visitor, redis: RedisClient
+) -> None:
+    await fill(redis, PAGE_SIZE + 1)
+    await audit_log.record(
+        redis, shell_user("minh"), "resume", org=ORG, summary=Sentence("summary {n}.", n="x")
+    )
+    path = f"/shops/{ORG}/audit"
+
+    by_minh = await owner.get(f"{path}?by=minh")
+    pauses = await owner.get(f"{path}?action=pause")
+    long_ago = await owner.get(f"{path}?to=01/01/2020")
+
+    assert ("summary x." in by_minh.text, "summary 50." in by_minh.text) == (True, False)
+    assert ("summary x." in pauses.text, "summary 50." in pauses.text) == (False, True)
+    assert f'href="{path}?action=pause&amp;before=2"' in pauses.text
+    assert ("summary x." in long_ago.text, "summary 50." in long_ago.text) == (False, False)
+    assert "Không có gì khớp với bộ lọc" in long_ago.text
+
+
 @pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "1,5", ""])
 async def test_a_wrong_page_is_the_first(owner: Visitor, before: str) -> None:
     assert (await owner.get(f"/shops/{ORG}/audit?before={before}")).status_code == 200

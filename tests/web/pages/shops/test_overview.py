@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 from service.domain.access import Role
-from service.store.client import RedisClient
-from service.store.shops import ShopRepository
+from service.store.client import RedisClient, keys
+from service.store.shops import TOKEN_REJECTED, ShopRepository
 from tests.support.shop import ORG, OTHER_ORG
 from tests.support.visitors import Visitor, heading, visit_as
 
@@ -45,6 +45,18 @@ async def test_a_marketer_pauses_and_operations_resume(
     assert not (await shops.describe(ORG)).paused
 
 
+async def test_a_shop_whose_token_was_rejected_stays_paused_until_the_token_is_checked(
+    owner: Visitor, redis: RedisClient, shops: ShopRepository
+) -> None:
+    await redis.hset(keys.shop(ORG, "state"), mapping={"paused": TOKEN_REJECTED, "paused_by": "worker"})
+
+    answer = await owner.post(f"/shops/{ORG}/resume")
+
+    assert answer.status_code == 422
+    assert "không có worker nào đang chạy để hỏi Haravan" in answer.text
+    assert (await shops.describe(ORG)).paused == TOKEN_REJECTED
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 201])
 async def test_a_pause_needs_a_reason(owner: Visitor, shops: ShopRepository, reason: str) -> None:
     answer = await owner.post(f"/shops/{ORG}/pause", reason=reason)
@@ -56,8 +68,6 @@ async def test_a_pause_needs_a_reason(owner: Visitor, shops: ShopRepository, rea
 async def test_removals_are_resumed_when_asked_for(
     owner: Visitor, redis: RedisClient, shops: ShopRepository
 ) -> None:
-    from service.store.client import keys
-
     await redis.hset(keys.shop(ORG, "state"), "removals_paused", "too many")
     page = await owner.get(f"/shops/{ORG}")
     await owner.post(f"/shops/{ORG}/resume", removals="1")

@@ -13,7 +13,7 @@ import pytest
 
 from service.store.client.queue_pool import sentinel_options
 from service.store.servers.address import parse_address
-from service.store.servers.sentinel import PrimaryNotFound, find_primary
+from service.store.servers.discovery import PrimaryNotFound, find_primary
 from service.store.servers.server import Server
 from tests.support.ports import free_port
 from tests.support.scripted_server import array, bulk, scripted_server

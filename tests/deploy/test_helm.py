@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,8 +12,6 @@ from tests.deploy.test_files import settings_in_code
 from tests.support.processes import ROOT
 
 helm: Final = pytest.importorskip("helm_python", reason="see deploy/requirements-deployment.txt")
-if importlib.util.find_spec("kubernetes_validate") is None:
-    pytest.skip("kubernetes_validate is missing", allow_module_level=True)
 
 CHART: Final = ROOT / "deploy/helm/haravan-tagger"
 COMPOSE: Final = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))
@@ -78,7 +75,7 @@ def test_helm_finds_no_error_in_it() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", VALUES)
 def test_every_manifest_is_valid(name: str, version: str) -> None:
-    from kubernetes_validate import validate  # takes seconds
+    validate = pytest.importorskip("kubernetes_validate").validate  # not for each process: it takes seconds
 
     for manifest in render(VALUES[name]):
         if manifest["kind"] != "ScaledObject":  # KEDA's own

@@ -16,6 +16,7 @@ ORG = "1000000001"
     ("replicas", "noticed"),
     [pytest.param(0, 1, id="no replica has to confirm"), pytest.param(1, 0, id="no replica confirms")],
 )
+@pytest.mark.one_server  # it has no replica that could confirm
 async def test_a_confirmed_generation_that_goes_back_is_noticed(
     redis: RedisClient, redis_url: str, replicas: int, noticed: int
 ) -> None:

@@ -66,8 +66,8 @@ async def test_the_scripts_do_what_the_model_says(redis: RedisClient, lane: Lane
 
 async def _differences(redis: RedisClient, pairs: list[Pair], lane: Lane) -> list[str]:
     orgs = [OrgId(str(number)) for number in range(len(pairs))]
+    await redis.flushall()
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.flushdb()
         for org, (store, call) in zip(orgs, pairs, strict=True):
             concrete.write(pipe, org, store, call, lane)
         await pipe.execute()

@@ -40,9 +40,10 @@ STARTS = (
 class ScenarioRunner:
     """What all scenarios share: an event loop, and a store that is emptied for each."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, queue_url: str) -> None:
         self._runner = asyncio.Runner()
         self._url = redis_url
+        self._queue_url = queue_url
 
     def run(self, step: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(step)
@@ -51,7 +52,7 @@ class ScenarioRunner:
         self._runner.close()
 
     async def open(self, stack: AsyncExitStack, start: date) -> Scenario:
-        redis = connect(self._url)
+        redis = connect(self._url, queue_url=self._queue_url)
         stack.push_async_callback(redis.aclose)
         await redis.flushall()
         stage = await stack.enter_async_context(staged(redis, rules=""))

@@ -21,8 +21,8 @@ from tests.reference.machine import ScenarioRunner, machine
 
 
 @pytest.fixture
-def runner(redis_url: str) -> Iterator[ScenarioRunner]:
-    runner = ScenarioRunner(redis_url)
+def runner(redis_url: str, queue_url: str) -> Iterator[ScenarioRunner]:
+    runner = ScenarioRunner(redis_url, queue_url)
     yield runner
     runner.close()
 

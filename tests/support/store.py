@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from service.store.client import RedisClient
+from service.store.topology import load_members
 
 
 async def all_keys(redis: RedisClient, pattern: str = "*") -> list[bytes]:
@@ -13,9 +14,10 @@ async def all_keys(redis: RedisClient, pattern: str = "*") -> list[bytes]:
 
 
 async def set_config(redis: RedisClient, name: str, value: object) -> None:
-    """Change a setting of every server."""
-    for server in await redis.servers():
-        await server.config_set(name, value)
+    """Change a setting of every server, also of replicas."""
+    for member in await load_members(redis):
+        async with redis.server_at(member.endpoint) as server:
+            await server.config_set(name, value)
 
 
 async def count_calls(redis: RedisClient) -> Counter[str]:

@@ -179,7 +179,10 @@ async def new_store(
 
 @pytest.mark.parametrize("command", documented())
 async def test_a_command_of_the_runbook_runs(
-    stage: Stage, new_store: Callable[[], Awaitable[str]], command: str
+    stage: Stage,
+    new_store: Callable[[], Awaitable[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
 ) -> None:
     customer = str(stage.shop.haravan.ids()[0])
     values = {
@@ -218,6 +221,7 @@ async def test_a_command_of_the_runbook_runs(
         words += ["--reason", "Tết"]
 
     if name == "store move":
+        monkeypatch.setenv("DURABILITY", "fsync")  # the new store has no replica
         url = await new_store()
         words = [url if word == "URL" else word for word in words]
 
@@ -249,6 +253,7 @@ def test_every_path_of_the_ops_api_in_the_runbook_exists() -> None:
         assert not method or (method, pattern) in calls, (method, path)
 
 
+@pytest.mark.one_server  # valkey-cli asks one server
 async def test_every_command_for_the_store_is_one_of_valkey(redis: RedisClient, redis_url: str) -> None:
     client = Path(server_executable()).with_name("valkey-cli")
     before = (await redis.config_get("maxmemory"))["maxmemory"]

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import pytest
+
 from service.domain.customers.customer import OrgId
 from service.runtime.tasks import cancel_and_wait
 from service.store.client import RedisClient, keys, load_script
@@ -78,6 +80,7 @@ async def test_an_earlier_holder_says_nothing_of_the_present_one(redis: RedisCli
     assert not await is_free(redis)
 
 
+@pytest.mark.one_server  # each server has users of its own
 async def test_a_user_without_the_permission_to_subscribe_gets_leases_that_expire(
     redis: RedisClient, redis_url: str
 ) -> None:

@@ -9,10 +9,10 @@ import pytest
 from service.domain.customers.customer import OrgId
 from service.domain.documents.parser import parse_rules
 from service.domain.rules.document import RuleSet
-from service.errors import NotFound, Refused
+from service.errors import NotFound
 from service.locales import translator_for
 from service.store.client import RedisClient, keys
-from service.store.rules import FIRST_NOTE, Versions, describe_note, rollback_note
+from service.store.rules import FIRST_NOTE, RulesChanged, Versions, describe_note, rollback_note
 
 ORG = OrgId("1000000001")
 
@@ -78,7 +78,7 @@ async def test_equal_rules_share_one_content(versions: Versions, redis: RedisCli
 async def test_a_publish_over_a_version_that_the_author_has_not_seen_is_refused(versions: Versions) -> None:
     await versions.publish(ORG, rules(10_000_000), author="lan", parent=0)
 
-    with pytest.raises(Refused, match=r"version 1 .* published meanwhile, you began from 0"):
+    with pytest.raises(RulesChanged, match=r"version 1 .* published meanwhile, you began from 0"):
         await versions.publish(ORG, rules(20_000_000), author="minh", parent=0)
 
     assert await versions.document(ORG, 1) == rules(10_000_000)
@@ -89,7 +89,7 @@ async def test_of_concurrent_publishes_one_succeeds(versions: Versions) -> None:
 
     made = await asyncio.gather(*tries, return_exceptions=True)
 
-    assert [type(each) for each in made].count(Refused) == 19
+    assert [type(each) for each in made].count(RulesChanged) == 19
     (won,) = await versions.history(ORG)
     assert await versions.live(ORG) == won
     assert await versions.document(ORG, 1) == rules(1_000_000 * int(won.author[1:]))

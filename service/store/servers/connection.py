@@ -248,3 +248,4 @@ class Connection(asyncio.Protocol):
             future = item.future if isinstance(item, _Batch) else item
             if not future.done():
                 future.set_exception(copy_of(reason))
+                future.exception()  # no news if the caller has given up

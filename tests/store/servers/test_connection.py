@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from typing import Any
 
@@ -129,6 +130,18 @@ async def test_a_lost_connection_is_an_error_of_every_caller_and_of_later_ones(w
         wire.connection.send(GET)
     await asyncio.sleep(0)
     assert wire.written == b""  # nothing is written to a closed connection
+
+
+async def test_a_lost_connection_is_no_news_if_its_callers_have_given_up(wire: Wire) -> None:
+    news: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: news.append(context))
+
+    wire.connection.send(GET)
+    wire.connection.send_batch([GET])
+    wire.connection.close()
+    gc.collect()
+
+    assert news == []
 
 
 @pytest.mark.parametrize(

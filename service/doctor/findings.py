@@ -71,7 +71,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "store_replica_behind": "tagger store status",
     "store_rewound": "",
     "store_server_away": "",
-    "store_slow_failover": "redis-cli CONFIG SET cluster-node-timeout 2000",
+    "store_slow_failover": "redis-cli CONFIG SET cluster-node-timeout 1500",
     "store_uncovered_slots": "tagger store status",
     "store_writes_without_replica": "redis-cli CONFIG SET min-replicas-to-write 1",
     "webhooks_unattributed": "",

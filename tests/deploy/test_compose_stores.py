@@ -123,7 +123,7 @@ def test_a_node_of_the_cluster_keeps_what_it_acknowledges(start: Start) -> None:
 
     assert info["cluster_enabled"] == 1
     assert (settings["appendfsync"], settings["min-replicas-to-write"]) == ("always", "1")
-    assert (settings["cluster-node-timeout"], settings["cluster-require-full-coverage"]) == ("2000", "no")
+    assert (settings["cluster-node-timeout"], settings["cluster-require-full-coverage"]) == ("1500", "no")
 
 
 @pytest.mark.process

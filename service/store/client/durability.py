@@ -363,7 +363,7 @@ def _cluster(config: Mapping[str, str]) -> list[ServerCheck]:
                 "warning",
                 "slow_failover",
                 f"`cluster-node-timeout {timeout_ms}` keeps the shops of a dead primary waiting longer than Haravan waits for an "
-                f"answer. Set it to {MAX_NODE_TIMEOUT_MS} or less; 2000 is tested.",
+                f"answer. Set it to {MAX_NODE_TIMEOUT_MS} or less; 1500 is tested.",
             )
         )
     return checks

@@ -36,6 +36,7 @@ RulesFiles = Annotated[
 
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _loaded_files: Final[list[Path]] = []  # the settings file that this process has loaded
+_missing_files: Final[list[Path]] = []  # that which `--env-file` names and which does not exist
 _AGO: Final = re.compile(r"(\d{1,6})\s*([smhd])")
 
 
@@ -48,9 +49,11 @@ def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = 
     target = os.environ if environ is None else environ
     file = path or next(filter(Path.is_file, default_env_files()), None)
     _loaded_files.clear()
+    _missing_files.clear()
     if file is None:
         return
     if not file.is_file():
+        _missing_files.append(file)
         raise InvalidSettings(Sentence("there is no settings file {path}", path=str(path)))
     _loaded_files.append(file)
     from dotenv.parser import parse_stream  # only now, because commands without a file should start quickly
@@ -82,7 +85,7 @@ def settings_source() -> str:
     """Where the settings of this process came from, or where a settings file was looked for."""
     if _loaded_files:
         return translate("(Settings: read from the environment and {file})", file=_loaded_files[0])
-    files = ", ".join(map(str, default_env_files()))
+    files = ", ".join(map(str, _missing_files or default_env_files()))
     return translate("(Settings: read from the environment; no file was found: {files})", files=files)
 
 

@@ -32,6 +32,7 @@ def history(org: Org, as_json: AsJson = False) -> None:
     import msgspec
 
     from service.publishing import rollout
+    from service.store.rules import describe_note
 
     async def work() -> None:
         async with open_context() as cli:
@@ -54,7 +55,7 @@ def history(org: Org, as_json: AsJson = False) -> None:
                     f"v{version.number}{'' if index else translate(' (live)')}",
                     format_time(version.at_ms, shop.timezone),
                     version.author,
-                    version.note,
+                    describe_note(version.note, translator()),
                     _expected(version),
                     _written(effects.get(version.number)),
                     version.content[:12],

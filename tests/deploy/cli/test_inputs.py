@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli import inputs
-from deploy.cli.inputs import load_env_file
+from deploy.cli.inputs import load_env_file, settings_source
 from service.errors import InvalidSettings
 
 
@@ -100,3 +100,16 @@ def test_without_a_name_the_file_of_this_folder_comes_before_that_of_the_project
     assert (first, second) == ({"PORT": "1"}, {"PORT": "2"})
     assert source == f"(Settings: read from the environment and {project / '.env'})"
     assert inputs.default_env_files() == [here / ".env", project / ".env"]
+
+
+def test_a_settings_file_that_is_not_there_is_the_one_that_was_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PORT=8001\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InvalidSettings, match="no settings file"):
+        load_env_file(tmp_path / "nosuch", {})
+
+    assert str(tmp_path / "nosuch") in settings_source()
+    assert str(tmp_path / ".env") not in settings_source()

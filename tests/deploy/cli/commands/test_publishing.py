@@ -135,6 +135,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
     assert [version["number"] for version in history] == [3, 2, 1]
     assert history[0]["content"] == history[2]["content"] != history[1]["content"]
     assert "v3 (đang chạy)" in table.out
+    assert "quay lại bản v1" in table.out
 
 
 async def test_publishing_the_same_rules_again_publishes_nothing(

@@ -36,7 +36,7 @@ def main() -> int:
     for check in (check_any_customer, check_any_history):
         _report(check.__name__, hypothesis.seed(arguments.seed)(deep(given(data=st.data())(check))))
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as url:
-        runner = ScenarioRunner(url)
+        runner = ScenarioRunner(url, url)
         shop: Any = hypothesis.seed(arguments.seed)(machine(runner))
         _report("check_any_shop", lambda: run_state_machine_as_test(shop, settings=deep))
         runner.close()

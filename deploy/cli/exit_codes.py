@@ -6,7 +6,7 @@ import sys
 from enum import IntEnum
 
 from deploy.cli.wording import translate, translator
-from service.errors import HaravanError, InvalidSettings, StoreUnavailable, TaggerError
+from service.errors import HaravanError, InvalidSettings, StoreUnavailable, TaggerError, TokenRejected
 
 
 class UsageError(TaggerError):
@@ -53,6 +53,11 @@ def error_message(error: BaseException) -> str:
             return translate(
                 "Redis did not answer ({error}). Is REDIS_URL correct, and is the server running?",
                 error=str(error) or type(error).__name__,
+            )
+        case TokenRejected():
+            return translate(
+                "Haravan rejects the token: {why}. `tagger doctor` says what to do",
+                why=error.text(translator()),
             )
         case TaggerError():
             return error.text(translator())

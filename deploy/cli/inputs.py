@@ -35,8 +35,7 @@ RulesFiles = Annotated[
 ]
 
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_loaded_files: Final[list[Path]] = []  # the settings file that this process has loaded
-_missing_files: Final[list[Path]] = []  # that which `--env-file` names and which does not exist
+_chosen_files: Final[list[Path]] = []  # the settings file of this process, as it was asked for or found
 _AGO: Final = re.compile(r"(\d{1,6})\s*([smhd])")
 
 
@@ -48,14 +47,12 @@ def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = 
     """
     target = os.environ if environ is None else environ
     file = path or next(filter(Path.is_file, default_env_files()), None)
-    _loaded_files.clear()
-    _missing_files.clear()
+    _chosen_files.clear()
     if file is None:
         return
+    _chosen_files.append(file)
     if not file.is_file():
-        _missing_files.append(file)
         raise InvalidSettings(Sentence("there is no settings file {path}", path=str(path)))
-    _loaded_files.append(file)
     from dotenv.parser import parse_stream  # only now, because commands without a file should start quickly
 
     from service.runtime import read_text
@@ -83,9 +80,9 @@ def default_env_files() -> list[Path]:
 
 def settings_source() -> str:
     """Where the settings of this process came from, or where a settings file was looked for."""
-    if _loaded_files:
-        return translate("(Settings: read from the environment and {file})", file=_loaded_files[0])
-    files = ", ".join(map(str, _missing_files or default_env_files()))
+    files = ", ".join(map(str, _chosen_files or default_env_files()))
+    if any(map(Path.is_file, _chosen_files)):
+        return translate("(Settings: read from the environment and {file})", file=files)
     return translate("(Settings: read from the environment; no file was found: {files})", files=files)
 
 

@@ -41,7 +41,7 @@ def busy_process() -> Iterator[None]:
 def report_run(name: str, run: Run, plain: Run | None = None) -> bool:
     """Print the percentiles of a run. False if it misses a bar or has an error.
 
-    `plain` is the run of the usual first version at the same time, for a machine that stalls.
+    `plain` is the run of the usual first version in turns with it, for a machine that stalls.
     """
     passes = report(f"{name}: answers other than 200", run.errors, "", at_most=0)
     report(f"{name}: p50", percentile(run.durations_s, 0.5) * 1000, "ms")

@@ -92,11 +92,7 @@ def to_error(request: Request, response: Response) -> HaravanError:
     if status == 429:
         return RateLimited(text, retry_after_s=parse_retry_after(response.headers))
     if status == 401:
-        rejected = Sentence(
-            "{answer}: Haravan rejects the access token. Store a valid one: `tagger shops token ORG`",
-            answer=text,
-        )
-        return TokenRejected(rejected, status=status, response_text=said)
+        return TokenRejected(text, status=status, response_text=said)
     if status == 403:
         denied = TokenRejected if request.customer is None else AccessDenied
         return denied(text, status=status, response_text=said, scope=scope_of(request))

@@ -20,10 +20,12 @@ from service.store.history.deliveries import (
     trim_unknown_shop,
 )
 from service.store.history.ledger import (
+    Found,
     LedgerEntry,
     LedgerFilter,
     LedgerRow,
     encode_entry,
+    find_newest,
     prior_state,
     to_undo_record,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "DayCounts",
     "Delivery",
     "DeliveryFilter",
+    "Found",
     "LedgerEntry",
     "LedgerFilter",
     "LedgerRow",
@@ -55,6 +58,7 @@ __all__ = [
     "deliveries",
     "drift",
     "encode_entry",
+    "find_newest",
     "ledger",
     "load_webhook_report",
     "prior_state",

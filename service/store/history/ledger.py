@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -49,6 +49,17 @@ class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tr
     why: str = ""  # see TagOutcome.cause
     written: bool = True  # False in shadow mode and in a freeze: decided, but not written
     prior: PriorState | None = None  # of a removed tag
+
+
+class HasId(Protocol):
+    """A row of a stream."""
+
+    @property
+    def id(self) -> str:
+        """Its id in the stream."""
+
+
+Row = TypeVar("Row", bound=HasId)
 
 
 class LedgerRow(NamedTuple):
@@ -154,36 +165,55 @@ class LedgerFilter:
         )
 
 
-class LedgerPage(NamedTuple):
-    """Entries, newest first. `before` starts the next page; "" on the last page."""
+class Found(NamedTuple, Generic[Row]):
+    """Matching rows of a stream, newest first. `reached` is the id before which the next page goes on, "" at the end.
 
-    rows: list[LedgerRow]
-    before: str
+    `is_partial`: as many rows as allowed were read, and there are older ones.
+    """
+
+    rows: list[Row]
+    reached: str
+    is_partial: bool
+
+
+async def find_newest(
+    load: Callable[[str], Awaitable[Sequence[Row]]],
+    matches: Callable[[Row], bool],
+    *,
+    start: str,
+    limit: int,
+    page_size: int,
+    max_scanned: int,
+) -> Found[Row]:
+    """Read a stream backwards until `limit` rows match. `load` reads the `page_size` rows before an id, "" = the newest."""
+    found: list[Row] = []
+    reached = start
+    for _ in range(0, max_scanned, page_size):
+        page = await load(reached)
+        for row in page:
+            if matches(row):
+                found.append(row)
+                if len(found) == limit:
+                    return Found(found, row.id, is_partial=False)
+        if len(page) < page_size:
+            return Found(found, "", is_partial=False)
+        reached = page[-1].id
+    return Found(found, reached, is_partial=True)
 
 
 async def find(
     redis: RedisClient, org: OrgId, wanted: LedgerFilter, *, limit: int, before: str = ""
-) -> LedgerPage:
+) -> Found[LedgerRow]:
     """A page of the entries that match. It reads `MAX_SCANNED` entries at most, so it may be short or empty."""
-    found: list[LedgerRow] = []
-    for _ in range(0, MAX_SCANNED, PAGE_SIZE):
-        page = await list_newest(
-            redis,
-            org,
-            limit=PAGE_SIZE,
-            before=before,
-            since_ms=wanted.since_ms,
-            until_ms=wanted.until_ms,
+
+    async def load(before: str) -> list[LedgerRow]:
+        return await list_newest(
+            redis, org, limit=PAGE_SIZE, before=before, since_ms=wanted.since_ms, until_ms=wanted.until_ms
         )
-        for row in page:
-            before = row.id
-            if wanted.matches(row):
-                found.append(row)
-                if len(found) == limit:
-                    return LedgerPage(found, before)
-        if len(page) < PAGE_SIZE:
-            return LedgerPage(found, "")
-    return LedgerPage(found, before)
+
+    return await find_newest(
+        load, wanted.matches, start=before, limit=limit, page_size=PAGE_SIZE, max_scanned=MAX_SCANNED
+    )
 
 
 def bounds(before: str, after: str, since_ms: int, until_ms: int | None) -> tuple[str, str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from deploy.cli.exit_codes import error_message
+from service.errors import TokenRejected
+from service.sentence import Sentence
 from tests.deploy.cli.environment import (
     ORG,
     CliEnvironment,
@@ -48,3 +51,14 @@ async def test_a_failure_is_one_message_and_a_code(
     assert result.code == code
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_rejected_token_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAGGER_LANG", "en")
+    error = TokenRejected(
+        Sentence("{endpoint} answered {status}", endpoint="GET shop", status=401), status=401
+    )
+
+    assert error_message(error) == (
+        "Haravan rejects the token: GET shop answered 401. `tagger doctor` says what to do"
+    )

@@ -87,7 +87,7 @@ async def list_tag_changes(context: Context, request: Request) -> TagChangeList:
         return TagChangeList([_to_model(row) for row in page], next=following)
     before = decode_cursor(query, EntryId) or ""
     found = await ledger.find(context.redis, request.org, wanted, limit=query.limit, before=before)
-    following = encode_cursor(found.before) if found.before else None
+    following = encode_cursor(found.reached) if found.reached else None
     return TagChangeList([_to_model(row) for row in found.rows], next=following)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from functools import partial
+from typing import Final, Literal
 
 from service.context import Context
 from service.domain.customers import CustomerId, OrgId, fold
@@ -15,7 +16,7 @@ from service.domain.explain import Language, Translator
 from service.errors import NotFound
 from service.locales import translator_for
 from service.operations import format_cause, outcome_text
-from service.store.history import DeliveryFilter, deliveries, drift, ledger
+from service.store.history import DeliveryFilter, Found, deliveries, drift, find_newest, ledger
 
 PAGE_SIZE: Final = 50
 MAX_SCANNED: Final = 20_000
@@ -98,14 +99,6 @@ class Feed:
     rules: dict[str, str] = field(default_factory=dict)
 
 
-class _Part(NamedTuple):
-    """What was read of one stream. `reached` is where it goes on, "" at its end."""
-
-    rows: list[FeedRow]
-    reached: str
-    is_partial: bool
-
-
 Load = Callable[[str], Awaitable[Sequence[FeedRow]]]  # the rows before a cursor
 
 
@@ -125,8 +118,15 @@ async def load_feed(
     start = dict(zip(KINDS, before or ("",) * len(KINDS), strict=True))
     since = dict(zip(KINDS, after or ("",) * len(KINDS), strict=True))
     loads = _loads(context, org, wanted, t=t, rules=rules, after=since)
-    parts: dict[Kind, _Part] = {
-        kind: await _read(loads[kind], wanted, start[kind], limit=limit, max_scanned=max_scanned)
+    parts: dict[Kind, Found[FeedRow]] = {
+        kind: await find_newest(
+            loads[kind],
+            partial(_matches, wanted),
+            start=start[kind],
+            limit=limit,
+            page_size=BATCH,
+            max_scanned=max_scanned,
+        )
         for kind in KINDS
         if kind in wanted.kinds
     }
@@ -156,7 +156,7 @@ async def load_rule_names(context: Context, org: OrgId, language: Language) -> d
     return {each.id: each.display_name(language) for each in document.all}
 
 
-def _next(kind: Kind, part: _Part | None, shown: set[tuple[Kind, str]], start: str) -> str:
+def _next(kind: Kind, part: Found[FeedRow] | None, shown: set[tuple[Kind, str]], start: str) -> str:
     """Where the next page goes on in this stream: behind the last row that this page shows."""
     if part is None:
         return START
@@ -166,25 +166,7 @@ def _next(kind: Kind, part: _Part | None, shown: set[tuple[Kind, str]], start: s
     return used[-1].id if used else start
 
 
-async def _read(load: Load, wanted: FeedFilter, start: str, *, limit: int, max_scanned: int) -> _Part:
-    """Read a stream backwards until `limit` rows match."""
-    rows: list[FeedRow] = []
-    cursor, scanned = start, 0
-    while scanned < max_scanned:
-        page = await load(cursor)
-        for row in page:
-            scanned += 1
-            if _matches(row, wanted):
-                rows.append(row)
-                if len(rows) == limit:
-                    return _Part(rows, row.id, is_partial=False)
-        if len(page) < BATCH:
-            return _Part(rows, "", is_partial=False)
-        cursor = page[-1].id
-    return _Part(rows, cursor, is_partial=True)
-
-
-def _matches(row: FeedRow, wanted: FeedFilter) -> bool:
+def _matches(wanted: FeedFilter, row: FeedRow) -> bool:
     if wanted.customer is not None and row.customer != wanted.customer:
         return False
     if wanted.tag and fold(row.tag) != fold(wanted.tag):

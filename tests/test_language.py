@@ -164,6 +164,12 @@ def texts() -> dict[Path, str]:
     return {path: path.read_text(encoding="utf-8", errors="replace") for path in _files()}
 
 
+@pytest.fixture(scope="module")
+def lower_texts(texts: dict[Path, str]) -> dict[Path, str]:
+    """The same in small letters."""
+    return {path: text.lower() for path, text in texts.items()}
+
+
 def test_there_are_a_hundred_retired_words() -> None:
     assert len(RETIRED) >= 100
 
@@ -175,6 +181,7 @@ def test_a_retired_word_is_nowhere(word: str, texts: dict[Path, str]) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{text.count(chr(10), 0, hit.start()) + 1}"
         for path, text in texts.items()
+        if word in text  # much faster than the pattern
         for hit in pattern.finditer(text)
     ]
 
@@ -182,7 +189,7 @@ def test_a_retired_word_is_nowhere(word: str, texts: dict[Path, str]) -> None:
 
 
 @pytest.mark.parametrize("phrase", STUMBLING_BLOCKS)
-def test_a_phrase_that_nobody_says_is_nowhere(phrase: str, texts: dict[Path, str]) -> None:
-    found = [str(path.relative_to(ROOT)) for path, text in texts.items() if phrase.lower() in text.lower()]
+def test_a_phrase_that_nobody_says_is_nowhere(phrase: str, lower_texts: dict[Path, str]) -> None:
+    found = [str(path.relative_to(ROOT)) for path, text in lower_texts.items() if phrase.lower() in text]
 
     assert not found

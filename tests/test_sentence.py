@@ -7,6 +7,7 @@ import io
 import pickle
 import string
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -45,8 +46,13 @@ SHOWN: Final = {
 }
 
 
-def calls() -> Iterator[tuple[str, str, ast.Call]]:
+@cache
+def calls() -> list[tuple[str, str, ast.Call]]:
     """Every call of a name: where it is, the name, the call."""
+    return list(_calls())
+
+
+def _calls() -> Iterator[tuple[str, str, ast.Call]]:
     for folder in ("service", "workers", "deploy"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             if path.is_relative_to(ROOT / "deploy/sandbox"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def read_text(path: Path) -> str:
         ) from exc
 
 
+@cache
 def program_version() -> str:
     """The version in pyproject.toml: the project is on the path and not installed (decision 0004)."""
     import tomllib

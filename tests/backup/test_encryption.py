@@ -5,7 +5,12 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from service.backup import encryption
 from service.backup.encryption import (
     CHUNK,
     HEADER,
@@ -17,6 +22,7 @@ from service.backup.encryption import (
     read_source,
 )
 from service.errors import MalformedData
+from tests.backup.conftest import SHIPPED_MEMORY_KIB
 
 SECRET = Secret(KeySource.PASSPHRASE, b"correct horse battery staple")
 CONTENT = bytes(range(256)) * (CHUNK // 256) * 2 + b"the end"  # two whole chunks and a short one
@@ -124,6 +130,25 @@ def test_another_format_is_refused_by_name() -> None:
 
     with pytest.raises(MalformedData, match="format 2; this program knows the format 1"):
         decrypted(bytes(file))
+
+
+def test_a_key_costs_what_rfc_9106_recommends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encryption, "MEMORY_KIB", SHIPPED_MEMORY_KIB)
+    file = encrypted(b"content")
+    header, chunk = file[: HEADER.size], file[HEADER.size :]
+
+    derived = hash_secret_raw(
+        SECRET.value,
+        header[-16:],
+        time_cost=3,
+        memory_cost=64 * 1024,
+        parallelism=4,
+        hash_len=32,
+        type=Type.ID,
+    )  # the second option of its section 4
+    key = HKDF(SHA256(), length=32, salt=None, info=header).derive(derived)
+
+    assert AESGCM(key).decrypt(bytes(11) + b"\1", chunk, None) == b"content"
 
 
 def test_a_secret_is_not_shown() -> None:

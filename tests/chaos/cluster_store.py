@@ -18,7 +18,7 @@ from tests.support.cluster import SHARDS, ValkeyCluster
 from tests.support.valkey import ValkeyServer
 
 WEIGHT: Final = 1.05  # one primary gets so much more of the slots at a rebalance
-NODE_TIMEOUT_MS: Final = 2_000
+NODE_TIMEOUT_MS: Final = 1_500  # as in compose.cluster.yaml
 
 
 class ClusterStore(ReplicatedStore):

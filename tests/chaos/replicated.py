@@ -32,6 +32,7 @@ from tests.support.wait import accepts
 PROXY_HOST: Final = "127.0.0.2"
 RECOVERY_S: Final = 120.0
 MAX_STOP_S: Final = 20.0  # until a primary that nobody replaces is back
+MAX_LAG_S: Final = 1.0  # shorter than the node timeout and `down-after-milliseconds`
 FULL: Final = 0.97  # of maxmemory is used while a server is full; webhooks are refused from 0.9 on
 
 Durability = Literal["replica", "fsync"]
@@ -221,6 +222,7 @@ class ReplicatedStore(ABC):
             "SIGSTOP primary": self._stop_primary,
             "SIGSTOP primary until replaced": self._stop_primary_until_replaced,
             "SIGSTOP replica": self._stop_replica,
+            "replica cut off, then kill -9 primary": self._kill_primary_without_replica,
             "kill -9 queue": self._kill_queue,
             "SIGSTOP queue": self._stop_queue,
             "kill -9 all servers": self._kill_all,
@@ -275,6 +277,23 @@ class ReplicatedStore(ABC):
 
     async def _stop_replica(self) -> None:
         await self._pause(self.servers[await self.replica(self._shard())], self.rng.uniform(0.5, 5))
+
+    async def _kill_primary_without_replica(self) -> None:
+        """The replica loses its connection and cannot take a new one, too briefly for anybody to be replaced.
+
+        Then the primary dies, and the replica takes over without what was written in between.
+        """
+        shard = self._shard()
+        number, replica = await self.primary(shard), await self.replica(shard)
+        self.servers[replica].send_signal(signal.SIGSTOP)
+        try:
+            await self.ask(number, "CLIENT", "KILL", "TYPE", "replica")
+            await asyncio.sleep(self.rng.uniform(0.3, MAX_LAG_S))
+            self.kill(number)
+        finally:
+            self.servers[replica].send_signal(signal.SIGCONT)
+        await self.wait_until_replaced(shard, number)
+        await self.restart(number)
 
     async def _kill_queue(self) -> None:
         """All wake-ups are lost with it, because it writes nothing to disk."""

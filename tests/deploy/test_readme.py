@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,12 @@ def documented(pattern: re.Pattern[str]) -> list[str]:
     return sorted({match.strip() for match in pattern.findall(TEXT)})
 
 
+@cache
+def tagger() -> Any:
+    """The whole command, which takes a while to make."""
+    return typer.main.get_command(build_app())
+
+
 @pytest.mark.parametrize("arguments", documented(TESTS))
 def test_a_documented_selection_of_tests_selects_something(arguments: str) -> None:
     collected = subprocess.run(  # noqa: S603
@@ -56,8 +63,7 @@ def test_a_documented_selection_of_tests_selects_something(arguments: str) -> No
 
 @pytest.mark.parametrize("words", documented(TAGGER))
 def test_a_documented_command_exists_with_its_options(words: str) -> None:
-    command: Any = typer.main.get_command(build_app())
-    rest = words.split()
+    command, rest = tagger(), words.split()
     if rest[0] == "sandbox":
         command, rest = typer.main.get_command(sandbox_app), rest[1:]
     while rest and rest[0] in getattr(command, "commands", {}):

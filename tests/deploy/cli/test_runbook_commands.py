@@ -6,9 +6,10 @@ import re
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -51,8 +52,8 @@ ASK_FOR_A_KEY: Final = {"backup", "restore"}
 FIND_SOMETHING: Final = {"doctor", "store status"}
 SECRET_KEY: Final = "0123456789abcdef" * 2  # of the fixture `environment`
 TAG: Final = "VIP"
-TODAY: Final = f"{datetime.now(UTC):%Y-%m-%d}"
-NEXT_YEAR: Final = datetime.now(UTC).year + 1
+TODAY: Final = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date().isoformat()  # for the sandbox's shop
+NEXT_YEAR: Final = int(TODAY[:4]) + 1
 SCHEDULE: Final = ("rules", "schedule", ORG, "LOWER", "--at", f"{NEXT_YEAR}-02-01 00:00")
 ADD_ENDPOINT: Final = ("events", "add", ORG, "https://example.com/hook")
 USERS: Final = [

@@ -69,7 +69,7 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of the project with `./deploy/tagger`, which runs the interpreter of this test."""
     folder = tmp_path / "haravan-tagger"
     for name in ("service", "workers", "deploy"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name)  # with what is compiled
     shutil.copy(ROOT / "pyproject.toml", folder)
     tagger = folder / "deploy/tagger"
     tagger.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m deploy.cli "$@"\n', encoding="utf-8")

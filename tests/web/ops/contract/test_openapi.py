@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -18,14 +19,20 @@ from tests.support.shop import OPS_TOKEN
 NAMES = [each.name for each in ENDPOINTS]
 
 
+@cache
+def whole() -> dict[str, Any]:
+    """The document of all endpoints, which takes a while to make."""
+    return document(ENDPOINTS)
+
+
 def described(endpoint: Endpoint) -> dict[str, Any]:
-    found: dict[str, Any] = document(ENDPOINTS)["paths"][endpoint.path][endpoint.method.lower()]
+    found: dict[str, Any] = whole()["paths"][endpoint.path][endpoint.method.lower()]
     return found
 
 
 def resolved(response: dict[str, Any]) -> dict[str, Any]:
     """A response, or the shared one that it refers to."""
-    shared: dict[str, Any] = document(ENDPOINTS)["components"]["responses"]
+    shared: dict[str, Any] = whole()["components"]["responses"]
     return shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
 
 

@@ -14,6 +14,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import Browser, sync_playwright
 
+from deploy.sandbox import ShopHandle
 from service.context import Context
 from service.domain.access import Role, shell_user
 from service.operations import access
@@ -53,13 +54,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with (
         valkey(tmp_path_factory.mktemp("browser-valkey")) as redis_url,
         start_blocking_portal("asyncio", {"use_uvloop": sys.platform != "win32"}) as portal,
-        portal.wrap_async_context_manager(_started(redis_url)) as context_and_url,
+        portal.wrap_async_context_manager(_started(redis_url)) as started,
     ):
-        yield Site(*context_and_url, portal)
+        yield Site(*started, portal)
 
 
 @asynccontextmanager
-async def _started(redis_url: str) -> AsyncIterator[tuple[Context, str]]:
+async def _started(redis_url: str) -> AsyncIterator[tuple[Context, ShopHandle, str]]:
     redis = connect(redis_url, timeout_s=60)
     try:
         async with running(redis, redis_url, environ={"DEVELOPMENT": "yes"}) as system:
@@ -76,7 +77,7 @@ async def _started(redis_url: str) -> AsyncIterator[tuple[Context, str]]:
                 user = await users.find(redis, role)
                 assert user is not None
                 await access.set_password(context, user, old=None, new=PASSWORD, agent="")
-            yield context, system.url
+            yield context, system.haravan, system.url
     finally:
         await redis.aclose()
 

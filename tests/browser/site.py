@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from anyio.from_thread import BlockingPortal
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from deploy.sandbox import ShopHandle
 from service.context import Context
 from service.domain.access import Role
 from service.domain.customers import OrgId
@@ -29,6 +30,7 @@ class Site:
     """The running system."""
 
     context: Context
+    haravan: ShopHandle  # the shop in the sandbox; to be used in the loop of the system
     url: str
     portal: BlockingPortal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
@@ -163,6 +164,31 @@ def test_other_spellings_are_taken_with_one_press(browser: Browser, shop: Site) 
         page.get_by_role("button", name="+ TP. Hồ Chí Minh (4 khách)").click()
         expect(page.locator("#value-n-0-1")).to_have_value("TP. Hồ Chí Minh")
         expect(page.locator(".sentence")).to_contain_text("Hồ Chí Minh, TP. Hồ Chí Minh")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_value_pasted_from_a_mac_is_the_same_value(browser: Browser, shop: Site, scripts: bool) -> None:
+    with visiting(browser, shop, scripts=scripts, size=PHONE) as visit:
+        page = sign_in(visit)
+        visit.go(f"{RULES}/hcm/edit")
+        page.locator("#value-n-0").fill(unicodedata.normalize("NFD", "Đà Nẵng"))
+        if not scripts:
+            visit.follow(page.get_by_role("button", name="Lưu bản nháp"))
+        expect(page.locator(".sentence")).not_to_contain_text("Hồ Chí Minh")
+        expect(page.locator(".figures dd").first).to_have_text("4")  # of those who live in Đà Nẵng
+        expect(page.locator("#offers-n-0")).not_to_contain_text("không khách nào có")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_levels_in_the_wrong_order_are_warned_of(browser: Browser, shop: Site, scripts: bool) -> None:
+    warning = "Không khách hàng nào đạt được hạng “Vàng”"
+    with visiting(browser, shop, scripts=scripts) as visit:
+        page = sign_in(visit)
+        visit.go(f"{RULES}/hang/edit")
+        expect(page.get_by_text(warning)).to_have_count(0)
+        page.get_by_role("button", name="Đưa hạng “Vàng” xuống").press("Enter")
+        expect(page.locator("#tag-1")).to_have_value("Vàng")
+        expect(page.get_by_text(warning).first).to_be_visible()
 
 
 def test_the_newest_keystroke_wins(browser: Browser, shop: Site) -> None:

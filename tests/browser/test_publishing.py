@@ -106,6 +106,8 @@ def test_a_large_change_is_stopped_approved_and_undone(
     live = site.call(site.context.versions.live, ORG)
     assert site.call(site.context.versions.document, ORG, live.number).all == ()
     assert live.author == "ops"
+    undone = site.call(site.context.versions.get, ORG, live.number - 2)
+    assert live.content == undone.content  # the same SHA-256
 
 
 @pytest.mark.parametrize(("language", "size", "scripts"), WAYS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -74,7 +75,7 @@ async def retry_letters(visit: Visit) -> View | Redirect:
     if wanted is None:
         return await _show(visit, shop, error=visit.t("letters.choose"))
     retried = await retry_dead_letters(visit.context, shop.org, wanted, by=visit.by)
-    return Redirect(_path(shop), Notice("notice.letters_retried", {"n": str(len(retried))}))
+    return Redirect(_path(shop), _notice("notice.letters_retried", retried))
 
 
 async def drop_letters(visit: Visit) -> View | Redirect:
@@ -88,7 +89,7 @@ async def drop_letters(visit: Visit) -> View | Redirect:
             dropped = await drop_dead_letters(visit.context, shop.org, wanted, by=visit.by, reason=reason)
         except NotFound:  # a success closed them meanwhile
             dropped = []
-        return Redirect(_path(shop), Notice("notice.letters_dropped", {"n": str(len(dropped))}))
+        return Redirect(_path(shop), _notice("notice.letters_dropped", dropped))
     letters = await find_letters(visit.context.redis, shop.org, wanted)
     customers = sorted({letter.customer for letter in letters})
     model = DropPage(
@@ -112,6 +113,11 @@ def _read_filter(visit: Visit, group_field: str) -> LetterFilter | None:
     read = (read_customer(text) for text in visit.posted_all("customer"))
     chosen = frozenset(customer for customer in read if customer is not None)
     return LetterFilter(customers=chosen) if chosen else None
+
+
+def _notice(key: str, customers: Sequence[CustomerId]) -> Notice:
+    """What was done, or that the chosen letters were closed since the page was shown."""
+    return Notice(key, {"n": str(len(customers))}) if customers else Notice("notice.letters_gone")
 
 
 async def _show(visit: Visit, shop: Shop, *, error: str = "") -> View:

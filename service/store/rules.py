@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
-from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.domain.documents import canonical_json, content_id, parse_rules
@@ -255,20 +254,19 @@ class Versions:
         true, or becomes true meanwhile.
         """
         names = [keys.shop(org, name) for name in ("live_version", FIRST_LOOK_KEY, *unchanged)]
-        async with self._redis.pipeline() as pipe:
-            try:
-                await pipe.watch(*names)
-                version, state, *values = await pipe.mget(names)
-                if int(version or 0) != live or first_look not in (None, decode_first_look(state)):
-                    return False
-                if values != [*unchanged.values()]:
-                    return False
-                pipe.multi()
-                queue(pipe)
-                await pipe.execute()
-            except WatchError:
+
+        async def attempt(pipe: Any) -> bool:
+            version, state, *values = await pipe.mget(names)
+            if int(version or 0) != live or first_look not in (None, decode_first_look(state)):
                 return False
-        return True
+            if values != [*unchanged.values()]:
+                return False
+            pipe.multi()
+            queue(pipe)
+            return True
+
+        executed: bool = await self._redis.transact(names, attempt)
+        return executed
 
 
 class CompiledRulesCache:

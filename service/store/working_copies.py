@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.store.client import RedisClient, keys
@@ -79,21 +78,23 @@ async def load(redis: RedisClient, org: OrgId) -> WorkingCopy | None:
 async def save(redis: RedisClient, org: OrgId, copy: WorkingCopy, *, before: WorkingCopy) -> bool:
     """Store the copy, and keep `before`, which it was made from, for undo. False if another save was first."""
     key, undo_key = keys.shop(org, "working_copy"), keys.shop(org, "working_copy_undo")
-    async with redis.pipeline() as pipe:
-        try:
-            await pipe.watch(key)
-            stored = await pipe.get(key)
-            if (0 if stored is None else _DECODER.decode(stored).rev) != before.rev:
-                return False
-            pipe.multi()
-            pipe.set(key, _ENCODER.encode(copy))
-            pipe.lpush(undo_key, _ENCODER.encode(before))
-            pipe.ltrim(undo_key, 0, MAX_UNDO - 1)
-            pipe.delete(keys.shop(org, "working_copy_redo"), keys.shop(org, REQUEST_KEY))
-            await pipe.execute()
-        except WatchError:
+    encoded = _ENCODER.encode(copy)
+
+    async def attempt(pipe: Any) -> bool:
+        stored = await pipe.get(key)
+        if pipe.may_be_done and stored == encoded:
+            return True
+        if (0 if stored is None else _DECODER.decode(stored).rev) != before.rev:
             return False
-    return True
+        pipe.multi()
+        pipe.set(key, encoded)
+        pipe.lpush(undo_key, _ENCODER.encode(before))
+        pipe.ltrim(undo_key, 0, MAX_UNDO - 1)
+        pipe.delete(keys.shop(org, "working_copy_redo"), keys.shop(org, REQUEST_KEY))
+        return True
+
+    saved: bool = await redis.transact([key], attempt)
+    return saved
 
 
 async def undo(redis: RedisClient, org: OrgId, *, by: str, at_ms: int) -> WorkingCopy | None:
@@ -115,27 +116,30 @@ async def _step(
         keys.shop(org, source),
         keys.shop(org, target),
     )
-    async with redis.pipeline() as pipe:
-        try:
-            await pipe.watch(key, source_key)
-            stored, [*first] = await pipe.get(key), await pipe.lrange(source_key, 0, 0)
-            if stored is None or not first:
-                return None
-            restored = msgspec.structs.replace(
-                _DECODER.decode(first[0]),
-                rev=_DECODER.decode(stored).rev + 1,
-                by=by,
-                at_ms=at_ms,
-                savers={},
-            )
-            pipe.multi()
-            pipe.lpop(source_key)
-            pipe.lpush(target_key, stored)
-            pipe.set(key, _ENCODER.encode(restored))
-            pipe.delete(keys.shop(org, REQUEST_KEY))
-            await pipe.execute()
-        except WatchError:
+    done: WorkingCopy | None = None
+
+    async def attempt(pipe: Any) -> WorkingCopy | None:
+        nonlocal done
+        stored, [*first] = await pipe.get(key), await pipe.lrange(source_key, 0, 0)
+        if pipe.may_be_done and stored == _ENCODER.encode(done):
+            return done
+        if stored is None or not first:
             return None
+        done = msgspec.structs.replace(
+            _DECODER.decode(first[0]),
+            rev=_DECODER.decode(stored).rev + 1,
+            by=by,
+            at_ms=at_ms,
+            savers={},
+        )
+        pipe.multi()
+        pipe.lpop(source_key)
+        pipe.lpush(target_key, stored)
+        pipe.set(key, _ENCODER.encode(done))
+        pipe.delete(keys.shop(org, REQUEST_KEY))
+        return done
+
+    restored: WorkingCopy | None = await redis.transact([key, source_key], attempt)
     return restored
 
 
@@ -181,18 +185,17 @@ async def remove(redis: RedisClient, org: OrgId, *, rev: int) -> bool:
     """Discard the copy and everything about it. False if somebody has saved since the revision `rev`."""
     names = ("working_copy", "working_copy_undo", "working_copy_redo", "review", REQUEST_KEY)
     key, *others = [keys.shop(org, name) for name in names]
-    async with redis.pipeline() as pipe:
-        try:
-            await pipe.watch(key)
-            stored = await pipe.get(key)
-            if stored is not None and _DECODER.decode(stored).rev != rev:
-                return False
-            pipe.multi()
-            pipe.delete(key, *others)
-            await pipe.execute()
-        except WatchError:
+
+    async def attempt(pipe: Any) -> bool:
+        stored = await pipe.get(key)
+        if stored is not None and _DECODER.decode(stored).rev != rev:
             return False
-    return True
+        pipe.multi()
+        pipe.delete(key, *others)
+        return True
+
+    removed: bool = await redis.transact([key], attempt)
+    return removed
 
 
 async def save_review(redis: RedisClient, org: OrgId, review: Review) -> None:

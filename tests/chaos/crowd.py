@@ -1,12 +1,13 @@
 """Webhooks of shops that are paused: they cost little, so that a run with a store of several servers has many of them.
 
 Nobody processes their customers, so they only show what an acknowledgement is worth. Each connection posts as fast as it is
-answered, to one web process until that one breaks off, then to any.
+answered, within the rate of the run, to one web process until that one breaks off, then to any.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from random import Random
@@ -38,6 +39,8 @@ class Crowd:
         self.refused: Counter[int] = Counter()  # other answers by status; 0 = none
         self._urls = urls
         self._rng = rng
+        self._per_s = float("inf")
+        self._started_s = 0.0
 
     async def connect(self, registry: ShopRepository) -> None:
         """Add the shops."""
@@ -49,8 +52,9 @@ class Crowd:
         """Post no more."""
         self.events = self.posted
 
-    async def post(self) -> None:
-        """Post everything."""
+    async def post(self, *, per_s: float) -> None:
+        """Post everything, at most so many events a second."""
+        self._per_s, self._started_s = per_s, time.monotonic()
         await asyncio.gather(*(self._post_for(org) for org in self.orgs for _ in range(CONNECTIONS)))
 
     async def _post_for(self, org: OrgId) -> None:
@@ -71,6 +75,8 @@ class Crowd:
 
     async def _post(self, org: OrgId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.posted += 1
+        due_s = self._started_s + self.posted / self._per_s
+        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
         body = b'{"id":%d,"note":"%d"}' % (1 + self.posted % CUSTOMERS, self.posted)
         signature = sign(body, canaries.WEBHOOK_SECRET)
         head = (

@@ -32,7 +32,7 @@ class Plan:
     events: int  # webhooks that the shops send, echoes included
     seed: int
     size: Size = field(default_factory=Size)
-    per_s: float = float("inf")
+    per_s: float = float("inf")  # events at most
     mean_gap_s: float = 3.0
     idle_timeout_s: float = 120.0
     max_load_s: float = float("inf")  # then the load ends with fewer events
@@ -122,7 +122,7 @@ async def _load(
     """Act until the shops have sent as many webhooks as the plan says, with a bounded number of them pending."""
     load, started_s, reported_s = Load(environment.shops, Random(plan.seed + 2)), time.monotonic(), 0.0
     crowd = environment.crowd
-    posting = asyncio.create_task(crowd.post())
+    posting = asyncio.create_task(crowd.post(per_s=plan.per_s * (crowd.events / plan.events or 1)))
     events = plan.events - crowd.events
     while (
         pushed := sum(shop.deliveries.pushed for shop in environment.shops)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from redis.exceptions import WatchError
 
 from service.domain.access import User
 from service.store.client import SERVICE, RedisClient, keys
@@ -38,20 +36,18 @@ async def change(redis: RedisClient, decide: Callable[[dict[str, User]], dict[st
     It is called again if somebody else changed users meanwhile, so that two changes cannot both pass a check that only
     one may pass, such as the last owner's removal. Its exceptions pass.
     """
-    async with redis.pipeline() as pipe:
-        while True:
-            await pipe.watch(USERS)
-            changed = decide({user.name: user for user in await list_all(redis)})
-            pipe.multi()
-            for name, user in changed.items():
-                if user is None:
-                    pipe.hdel(USERS, name)
-                    pipe.delete(*keys_of(name))
-                else:
-                    pipe.hset(USERS, name, _ENCODER.encode(user))
-            with suppress(WatchError):
-                await pipe.execute()
-                return
+
+    async def attempt(pipe: Any) -> None:
+        changed = decide({user.name: user for user in await list_all(redis)})
+        pipe.multi()
+        for name, user in changed.items():
+            if user is None:
+                pipe.hdel(USERS, name)
+                pipe.delete(*keys_of(name))
+            else:
+                pipe.hset(USERS, name, _ENCODER.encode(user))
+
+    await redis.transact([USERS], attempt)
 
 
 def keys_of(name: str) -> tuple[str, str]:

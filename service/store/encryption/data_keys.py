@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
-
-from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.store.client import SCAN_COUNT, RedisClient, keys
@@ -76,22 +73,21 @@ async def rewrap(redis: RedisClient, keyring: KeyRing, org: OrgId) -> int:
     """
     first, *_ = keyring.fingerprints or ("",)
     key = keys.shop(org, HASH)
-    async with redis.pipeline() as pipe:
-        while True:
-            await pipe.watch(key)
-            stored: dict[bytes, bytes] = await pipe.hgetall(key)
-            rewrapped: dict[bytes, bytes] = {}
-            for key_id, packed in stored.items():
-                data_key = keyring.unwrap(packed, org=org, key_id=key_id)
-                if data_key is not None and fingerprint_of(packed) != first:
-                    rewrapped[key_id] = keyring.wrap(data_key, org=org, key_id=key_id)
-            if not rewrapped:
-                return 0
+
+    async def attempt(pipe: Any) -> int:
+        stored: dict[bytes, bytes] = await pipe.hgetall(key)
+        rewrapped: dict[bytes, bytes] = {}
+        for key_id, packed in stored.items():
+            data_key = keyring.unwrap(packed, org=org, key_id=key_id)
+            if data_key is not None and fingerprint_of(packed) != first:
+                rewrapped[key_id] = keyring.wrap(data_key, org=org, key_id=key_id)
+        if rewrapped:
             pipe.multi()
             queue_save(pipe, org, rewrapped)
-            with suppress(WatchError):  # another process changed them, or the shop was removed
-                await pipe.execute()
-                return len(rewrapped)
+        return len(rewrapped)
+
+    count: int = await redis.transact([key], attempt)
+    return count
 
 
 async def delete_unreadable(redis: RedisClient, keyring: KeyRing, org: OrgId) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.domain.events import MAX_ENDPOINTS, Endpoint, EndpointState
@@ -38,22 +36,22 @@ async def next_id(redis: RedisClient, org: OrgId) -> str:
 async def add(redis: RedisClient, org: OrgId, endpoint: Endpoint, state: EndpointState) -> None:
     """Store a new endpoint. Raises NotFound, and Refused if the shop has too many."""
     key, shop = keys.shop(org, "endpoints"), keys.shop(org, "shop")
-    async with redis.pipeline() as pipe:
-        while True:
-            await pipe.watch(key, shop)
-            if not await pipe.exists(shop):
-                raise NotFound(Sentence("there is no shop {org}; see: tagger shops list", org=org))
-            if await pipe.hlen(key) >= MAX_ENDPOINTS:
-                raise Refused(
-                    Sentence("a shop has at most {most} endpoints; remove one first", most=MAX_ENDPOINTS)
-                )
-            pipe.multi()
-            pipe.hset(key, endpoint.id, _ENCODE(endpoint))
-            pipe.hset(keys.shop(org, "endpoint_states"), endpoint.id, _ENCODE(state))
-            pipe.sadd(keys.partition_key(org, INDEX), org)
-            with suppress(WatchError):
-                await pipe.execute()
-                return
+
+    async def attempt(pipe: Any) -> None:
+        if not await pipe.exists(shop):
+            raise NotFound(Sentence("there is no shop {org}; see: tagger shops list", org=org))
+        if pipe.may_be_done and await pipe.hexists(key, endpoint.id):
+            return
+        if await pipe.hlen(key) >= MAX_ENDPOINTS:
+            raise Refused(
+                Sentence("a shop has at most {most} endpoints; remove one first", most=MAX_ENDPOINTS)
+            )
+        pipe.multi()
+        pipe.hset(key, endpoint.id, _ENCODE(endpoint))
+        pipe.hset(keys.shop(org, "endpoint_states"), endpoint.id, _ENCODE(state))
+        pipe.sadd(keys.partition_key(org, INDEX), org)
+
+    await redis.transact([key, shop], attempt)
 
 
 async def list_all(redis: RedisClient, org: OrgId) -> list[tuple[Endpoint, EndpointState]]:
@@ -100,21 +98,21 @@ async def change(
     answer is False.
     """
     names = keys.shop(org, "endpoints"), keys.shop(org, "endpoint_states")
-    async with redis.pipeline() as pipe:
-        while True:
-            await pipe.watch(*names)
-            stored, state = [await pipe.hget(name, endpoint_id) for name in names]
-            if stored is None:
-                raise _no_endpoint(org, endpoint_id)
-            decided = decide(_DECODE(stored), _decode_state(state))
-            if decided is None:
-                return False
-            pipe.multi()
-            for name, value in zip(names, decided, strict=True):
-                pipe.hset(name, endpoint_id, _ENCODE(value))
-            with suppress(WatchError):
-                await pipe.execute()
-                return True
+
+    async def attempt(pipe: Any) -> bool:
+        stored, state = [await pipe.hget(name, endpoint_id) for name in names]
+        if stored is None:
+            raise _no_endpoint(org, endpoint_id)
+        decided = decide(_DECODE(stored), _decode_state(state))
+        if decided is None:
+            return False
+        pipe.multi()
+        for name, value in zip(names, decided, strict=True):
+            pipe.hset(name, endpoint_id, _ENCODE(value))
+        return True
+
+    changed: bool = await redis.transact(names, attempt)
+    return changed
 
 
 async def remove(redis: RedisClient, org: OrgId, endpoint_id: str) -> None:
@@ -139,13 +137,13 @@ async def shops(redis: RedisClient) -> list[OrgId]:
 async def forget_shop(redis: RedisClient, org: OrgId) -> None:
     """Take a shop out of `shops` if it has no endpoints."""
     key = keys.shop(org, "endpoints")
-    async with redis.pipeline() as pipe:
-        with suppress(WatchError):  # an endpoint was added meanwhile
-            await pipe.watch(key)
-            if not await pipe.exists(key):
-                pipe.multi()
-                pipe.srem(keys.partition_key(org, INDEX), org)
-                await pipe.execute()
+
+    async def attempt(pipe: Any) -> None:
+        if not await pipe.exists(key):
+            pipe.multi()
+            pipe.srem(keys.partition_key(org, INDEX), org)
+
+    await redis.transact([key], attempt)
 
 
 async def add_dead(

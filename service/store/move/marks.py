@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from redis.exceptions import WatchError
 
 from service.store.client import SERVICE, Store, keys
 from service.store.encryption import KeyRing
@@ -71,20 +70,19 @@ async def begin_arrival(target: Store, *, token: str, store_id: str) -> bool:
 
     False if the move is complete, or if the store belongs to another move.
     """
-    while True:
-        async with target.pipeline() as pipe:
-            await pipe.watch(keys.STORE)
-            stored: dict[bytes, bytes] = await pipe.hgetall(keys.STORE)
-            if b"arrived" in stored or stored.get(b"arriving_from", store_id.encode()) != store_id.encode():
-                return False
-            pipe.multi()
-            pipe.hset(keys.STORE, mapping={"arriving": token, "arriving_from": store_id})
-            try:
-                await pipe.execute()
-            except WatchError:
-                continue
-        await _write(target, {"arriving": token})
+
+    async def attempt(pipe: Any) -> bool:
+        stored: dict[bytes, bytes] = await pipe.hgetall(keys.STORE)
+        if b"arrived" in stored or stored.get(b"arriving_from", store_id.encode()) != store_id.encode():
+            return False
+        pipe.multi()
+        pipe.hset(keys.STORE, mapping={"arriving": token, "arriving_from": store_id})
         return True
+
+    if not await target.transact([keys.STORE], attempt):
+        return False
+    await _write(target, {"arriving": token})
+    return True
 
 
 async def complete_arrival(target: Store, *, token: str, identities: Mapping[int, Mapping[str, str]]) -> bool:
@@ -96,20 +94,19 @@ async def complete_arrival(target: Store, *, token: str, identities: Mapping[int
         for partition, fields in identities.items():
             pipe.hset(keys.of_partition(partition, "store"), mapping=dict(fields))
         await pipe.execute()
-    while True:
-        async with target.pipeline() as pipe:
-            await pipe.watch(keys.STORE)
-            if await pipe.hget(keys.STORE, "arriving") != token.encode():
-                return await has_arrived(target, token)
-            pipe.multi()
-            pipe.hdel(keys.STORE, "arriving", "arriving_from")
-            pipe.hset(keys.STORE, "arrived", token)
-            try:
-                await pipe.execute()
-            except WatchError:
-                continue
-        await open_arrived(target)
+
+    async def attempt(pipe: Any) -> bool:
+        if await pipe.hget(keys.STORE, "arriving") != token.encode():
+            return False
+        pipe.multi()
+        pipe.hdel(keys.STORE, "arriving", "arriving_from")
+        pipe.hset(keys.STORE, "arrived", token)
         return True
+
+    if not await target.transact([keys.STORE], attempt):
+        return await has_arrived(target, token)
+    await open_arrived(target)
+    return True
 
 
 async def has_arrived(target: Store, token: str) -> bool:

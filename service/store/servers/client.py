@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.client import NEVER_DECODE
 from redis.commands import AsyncCoreCommands
+from redis.exceptions import WatchError
 
 from service.store.servers.address import Endpoint
+from service.store.servers.cluster import slot_of
+from service.store.servers.errors import LOST
 from service.store.servers.pipeline import Executor, Pipeline, pack
 from service.store.servers.router import Router
 from service.store.servers.server import Server
+
+T = TypeVar("T")
 
 
 class RegisteredScript:
@@ -67,6 +72,36 @@ class Commands(AsyncCoreCommands):
         return Pipeline(
             self._executor, self._reply_parsers, is_transaction=transaction, is_guarded=self._is_cluster
         )
+
+    async def transact(self, names: Sequence[str], attempt: Callable[[Pipeline], Awaitable[T]]) -> T:
+        """Let `attempt` read, decide and queue, and execute what it queued if none of these keys of one slot has changed.
+
+        Until `multi` the commands of `attempt` are executed at once, then they are queued; without `multi` nothing is
+        executed. Returns what `attempt` returns. It is called again if a key has changed, and, for as long as a command
+        is repeated, if its server is lost, refuses for a while or gave the slot away. A server that is lost while it
+        executes does not say whether it did: from then on the pipeline's `may_be_done` is true.
+
+        Raises redis' errors, and those of `attempt`.
+        """
+        may_be_done = False
+
+        async def call(server: Server) -> T:
+            nonlocal may_be_done
+            while True:
+                async with self.pipeline() as pipe:
+                    await pipe.begin(server, names)
+                    pipe.may_be_done = may_be_done
+                    result = await attempt(pipe)
+                    try:
+                        await pipe.commit()
+                    except WatchError:
+                        continue
+                    except LOST:
+                        may_be_done = True
+                        raise
+                    return result
+
+        return await self._executor.run(slot_of(names[0].encode()), call)
 
 
 class ServerClient(Commands):

@@ -7,11 +7,11 @@ from typing import Any, Final, Protocol, TypeVar
 
 from redis.asyncio import ConnectionPool
 from redis.commands import AsyncCoreCommands
-from redis.exceptions import AskError, DataError, ExecAbortError, RedisError, ResponseError, WatchError
+from redis.exceptions import DataError, ExecAbortError, RedisError, ResponseError, WatchError
 
 from service.store.servers.cluster import slot_of
 from service.store.servers.connection import Connection, pack_command
-from service.store.servers.errors import is_temporary
+from service.store.servers.errors import to_error
 from service.store.servers.server import Command, Server
 
 T = TypeVar("T")
@@ -101,9 +101,7 @@ class Pipeline(AsyncCoreCommands):
 
     Without a transaction the commands may have any slots: those of one server share a round trip.
 
-    A transaction has the keys of one slot. After `watch` it has a connection of its own, and commands are executed at
-    once until `multi`. WatchError says that nothing was executed, because a watched key changed, or the slot is being
-    moved (the next `watch` waits for the end of the move); or that the connection was lost.
+    A transaction has the keys of one slot. One that watches keys is begun by `Commands.transact`.
     """
 
     def __init__(
@@ -123,6 +121,9 @@ class Pipeline(AsyncCoreCommands):
         self._guard: tuple[bytes, ...] = ()
         self._watched: tuple[Server, Connection] | None = None
         self._is_immediate = False
+        self.may_be_done = (
+            False  # an earlier attempt was sent, and its server lost: it may have been executed
+        )
 
     async def __aenter__(self) -> Pipeline:
         return self
@@ -150,37 +151,31 @@ class Pipeline(AsyncCoreCommands):
         return self
 
     async def _execute_now(self, command: Command, name: Any, options: Mapping[str, Any]) -> Any:
-        if self._watched is None:  # released meanwhile
-            raise WatchError("no key is watched")
-        try:
-            reply = await self._watched[1].send(command.packed)
-        except RedisError as exc:
-            raise self._as_watch_error(exc) from exc
-        return self._parse(reply, name, options)
+        if self._watched is None:
+            raise RuntimeError("the transaction has ended")
+        return self._parse(await self._watched[1].send(command.packed), name, options)
 
-    async def watch(self, *names: Any) -> None:  # type: ignore[override]  # redis-py's class has it twice
-        """Watch keys of one slot: if one of them changes, `execute` raises WatchError. Raises redis' errors."""
-        self._release(is_clean=False)
+    async def begin(self, server: Server, names: Sequence[str]) -> None:
+        """Watch keys of one slot, over a connection of its own. Commands are executed at once until `multi`.
+
+        If one of the keys changes, `commit` raises WatchError. Raises redis' errors.
+        """
         self._guard = guard_of(names[0]) if self._is_guarded else ()
-        packed = [*self._guard, pack_command("WATCH", *names)]
-
-        async def call(server: Server) -> tuple[Server, Connection]:
-            connection = await server.acquire()
-            try:
-                for reply in await connection.send_batch(packed):
-                    if isinstance(reply, Exception):
-                        raise reply
-            except BaseException:
-                server.release(connection, is_clean=False)
-                raise
-            return server, connection
-
-        self._watched = await self._executor.run(slot_of(names[0].encode()), call)
+        connection = await server.acquire()
+        self._watched = server, connection
+        for reply in await connection.send_batch([*self._guard, pack_command("WATCH", *names)]):
+            if isinstance(reply, Exception):
+                raise reply
         self._is_immediate = True
 
     def multi(self) -> None:
         """The commands that follow are the transaction."""
         self._is_immediate = False
+
+    async def commit(self) -> None:
+        """Execute what was queued after `multi`. Without `multi` nothing is executed. Raises WatchError and redis' errors."""
+        if not self._is_immediate:
+            await self.execute()
 
     async def execute(
         self,
@@ -220,9 +215,9 @@ class Pipeline(AsyncCoreCommands):
             except (ExecAbortError, WatchError):  # the server has ended the transaction
                 self._release(is_clean=True)
                 raise
-            except RedisError as exc:
+            except RedisError:
                 self._release(is_clean=False)
-                raise self._as_watch_error(exc) from exc
+                raise
             self._release(is_clean=True)
             return replies
         if not commands:
@@ -235,12 +230,6 @@ class Pipeline(AsyncCoreCommands):
 
         guard = self._guard
         return await self._executor.run(slot, call)
-
-    def _as_watch_error(self, error: RedisError) -> RedisError:
-        """WatchError if another attempt may be executed."""
-        if is_temporary(error) or (self._is_guarded and isinstance(error, AskError)):
-            return WatchError(f"the transaction was interrupted: {type(error).__name__}")
-        return error
 
     def _release(self, *, is_clean: bool) -> None:
         self._is_immediate = False
@@ -269,7 +258,9 @@ async def _transact(connection: Connection, guard: Sequence[bytes], commands: Se
     packed = [MULTI, *guard, *(command.packed for command in commands), EXEC]
     *queued, executed = await connection.send_batch(packed)
     if isinstance(executed, ExecAbortError):
-        raise next((reply for reply in queued if isinstance(reply, Exception)), executed)
+        _, _, reason = str(executed).partition("because of: ")
+        cause = to_error(reason) if reason else executed
+        raise next((reply for reply in queued if isinstance(reply, Exception)), cause)
     if isinstance(executed, Exception):
         raise executed
     if executed is None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.errors import MalformedData, NotFound, Refused
@@ -197,19 +195,19 @@ class ShopRepository:
 
         Returns False if the shop has another token by now, or if its uninstall was cleared.
         """
-        async with self._redis.pipeline() as pipe:
-            try:
-                await pipe.watch(keys.shop(org, "shop"), keys.shop(org, "state"))
-                shop, uninstalls = await self.get(org), await uninstall.load_uninstalls(self._redis, [org])
-                if shop is None or shop.token != token or org not in uninstalls:
-                    return False
-                pipe.multi()
-                due_ms = now_ms + deletion.SOON_MS
-                job = deletion.erasure_job(org, everything=False, due_ms=due_ms)
-                deletion.queue_delisting(pipe, org, job=job)
-                await pipe.execute()
-            except WatchError:
+
+        async def attempt(pipe: Any) -> bool:
+            shop, uninstalls = await self.get(org), await uninstall.load_uninstalls(self._redis, [org])
+            if shop is None or shop.token != token or org not in uninstalls:
                 return False
+            pipe.multi()
+            due_ms = now_ms + deletion.SOON_MS
+            job = deletion.erasure_job(org, everything=False, due_ms=due_ms)
+            deletion.queue_delisting(pipe, org, job=job)
+            return True
+
+        if not await self._redis.transact([keys.shop(org, "shop"), keys.shop(org, "state")], attempt):
+            return False
         await deletion.delete_shop_data(self._redis, org, everything=False)
         return True
 
@@ -304,18 +302,16 @@ class ShopRepository:
     ) -> None:
         """Raises NotFound, also if the shop is removed meanwhile: the write must not create half a shop."""
         key = keys.shop(org, "shop")
-        async with self._redis.pipeline() as pipe:
-            while True:
-                await pipe.watch(key)
-                if not await pipe.exists(key):
-                    raise _no_shop(org)
-                pipe.multi()
-                pipe.hset(key, mapping=fields)
-                extend(pipe)
-                pipe.incr(keys.partition_key(org, "shops_revision"))
-                with suppress(WatchError):
-                    await pipe.execute()
-                    return
+
+        async def attempt(pipe: Any) -> None:
+            if not await pipe.exists(key):
+                raise _no_shop(org)
+            pipe.multi()
+            pipe.hset(key, mapping=fields)
+            extend(pipe)
+            pipe.incr(keys.partition_key(org, "shops_revision"))
+
+        await self._redis.transact([key], attempt)
 
     async def _apply(self, shop: Shop) -> None:
         stored = await self._redis.hget(keys.shop(shop.org, "shop"), "seeded")
@@ -334,30 +330,30 @@ class ShopRepository:
     async def _create(self, shop: Shop, *, seeded: bool) -> bool:
         key = keys.shop(shop.org, "shop")
         cipher, new_keys = await self._sealing_cipher(shop.org)
-        fields = to_fields(shop, cipher) | {"data_id": secrets.token_hex(8)}
+        data_id = secrets.token_hex(8)
+        fields = to_fields(shop, cipher) | {"data_id": data_id}
         if seeded:
             fields["seeded"] = encode_seeded(shop)
         now_ms = await self._now_ms(shop.org)
-        async with self._redis.pipeline() as pipe:
-            try:
-                await pipe.watch(key)
-                if await pipe.exists(key):
-                    return False
-                has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
-                pipe.multi()
-                pipe.hset(key, mapping=fields)
-                encryption.queue_save(pipe, shop.org, new_keys)
-                pipe.incr(keys.partition_key(shop.org, "shops_revision"))
-                pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
-                pending.queue_delete(pipe, deletion.erasure_job(shop.org, everything=True, due_ms=0))
-                if has_marks:
-                    pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
-                for name in deletion.KEPT_KEYS:
-                    pipe.persist(keys.shop(shop.org, name))
-                await pipe.execute()
-            except WatchError:
-                return False  # another process created it meanwhile
-        return True
+
+        async def attempt(pipe: Any) -> bool:
+            if await pipe.exists(key):  # perhaps by an earlier attempt
+                return bool(await pipe.hget(key, "data_id") == data_id.encode())
+            has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
+            pipe.multi()
+            pipe.hset(key, mapping=fields)
+            encryption.queue_save(pipe, shop.org, new_keys)
+            pipe.incr(keys.partition_key(shop.org, "shops_revision"))
+            pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
+            pending.queue_delete(pipe, deletion.erasure_job(shop.org, everything=True, due_ms=0))
+            if has_marks:
+                pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
+            for name in deletion.KEPT_KEYS:
+                pipe.persist(keys.shop(shop.org, name))
+            return True
+
+        created: bool = await self._redis.transact([key], attempt)
+        return created
 
     async def _now_ms(self, org: OrgId) -> int:
         return await server_time_ms(self._redis, org) // 1000 * 1000

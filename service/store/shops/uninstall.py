@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Final
-
-from redis.exceptions import WatchError
+from typing import Any, Final
 
 from service.domain.customers import OrgId
 from service.domain.sync import UninstallState
@@ -48,13 +45,13 @@ async def save_uninstall(redis: RedisClient, org: OrgId, uninstall: UninstallSta
         uninstall.next_probe_ms,
     )
     state = keys.shop(org, "state")
-    async with redis.pipeline() as pipe:
-        while True:
-            await pipe.watch(state)
-            if int(await pipe.hget(state, FIELDS[0]) or 0) != uninstall.announced_ms:
-                return False
-            pipe.multi()
-            pipe.hset(state, mapping=dict(zip(FIELDS, values, strict=True)))
-            with suppress(WatchError):
-                await pipe.execute()
-                return True
+
+    async def attempt(pipe: Any) -> bool:
+        if int(await pipe.hget(state, FIELDS[0]) or 0) != uninstall.announced_ms:
+            return False
+        pipe.multi()
+        pipe.hset(state, mapping=dict(zip(FIELDS, values, strict=True)))
+        return True
+
+    saved: bool = await redis.transact([state], attempt)
+    return saved

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from redis.exceptions import AskError, MovedError, RedisError, WatchError
+from redis.exceptions import AskError, MovedError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.runtime.tasks import cancel_and_wait
 from service.store.client.connection import connect
 from service.store.queue.liveness import Liveness
-from service.store.servers.errors import CertificateError
+from service.store.servers.errors import CertificateError, NoReplicas
 from tests.support.scripted_server import Answer, ScriptedServer, bulk, scripted_server
 from tests.support.wait import wait_until
 from tests.workers.stepping import Steps
@@ -171,18 +171,41 @@ async def test_replies_that_come_late_are_given_to_nobody_else() -> None:
         assert await second == b"two"
 
 
-async def test_a_connection_that_is_cut_within_a_transaction_is_a_watch_error() -> None:
+async def test_a_connection_that_is_cut_within_a_transaction_is_an_error_when_patience_is_over() -> None:
     def answer(words: list[bytes]) -> bytes | None:
         return None if words[0] == b"EXEC" else b"+OK\r\n"
 
     async with scripted_server(answer) as server, connect(url_of(server), patience_s=0) as store:
         client: Any = store
-        with pytest.raises(WatchError, match="interrupted"):
+        with pytest.raises(RedisConnectionError):
             await watch(client)
         async with client.pipeline() as pipe:
             pipe.set("key", 1)
             with pytest.raises(RedisConnectionError):
                 await pipe.execute()
+
+
+async def test_a_transaction_that_is_refused_for_a_while_is_repeated_with_pauses() -> None:
+    refusals = 3
+
+    def answer(words: list[bytes]) -> bytes:
+        nonlocal refusals
+        if words[0] == b"EXEC" and refusals:
+            refusals -= 1
+            return b"-EXECABORT Transaction discarded because of: NOREPLICAS Not enough good replicas to write.\r\n"
+        return echo(words, guards=0)
+
+    async with scripted_server(answer) as server, connect(url_of(server), patience_s=60) as store:
+        client: Any = store
+        assert await watch(client) == b"key"
+    assert server.asked.count([b"EXEC"]) == 4
+
+    refusals = 1_000_000
+    async with scripted_server(answer) as server, connect(url_of(server), patience_s=0.3) as store:
+        client = store
+        with pytest.raises(NoReplicas):
+            await watch(client)
+    assert 2 < server.asked.count([b"EXEC"]) < 100
 
 
 async def test_text_that_is_no_unicode_is_an_error_of_its_caller() -> None:
@@ -218,12 +241,13 @@ async def transact(client: Any) -> Any:
 
 
 async def watch(client: Any) -> Any:
-    async with client.pipeline() as pipe:
-        await pipe.watch("key")
-        await pipe.get("key")
+    async def attempt(pipe: Any) -> Any:
+        value = await pipe.get("key")
         pipe.multi()
         pipe.get("key")
-        return await pipe.execute()
+        return value
+
+    return await client.transact(["key"], attempt)
 
 
 async def stay_subscribed(client: Any) -> Any:
@@ -235,13 +259,13 @@ async def stay_subscribed(client: Any) -> Any:
         await cancel_and_wait(announcing)
 
 
-def echo(words: list[bytes]) -> bytes:
-    """The reply to GET is the key, so that each caller recognises its own."""
+def echo(words: list[bytes], *, guards: int = 1) -> bytes:
+    """The reply to GET is the key, so that each caller recognises its own. `guards`: how many commands a transaction adds."""
     match words[0]:
         case b"GET":
             return bulk(words[1])
         case b"EXEC":
-            return b"*2\r\n:0\r\n$3\r\nkey\r\n"  # with the guard's reply
+            return b"*%d\r\n" % (guards + 1) + guards * b":0\r\n" + bulk(b"key")
         case b"SUBSCRIBE":
             return b"*3\r\n+subscribe\r\n+channel\r\n:1\r\n"
     return b"+OK\r\n"
@@ -264,7 +288,7 @@ async def test_a_caller_that_is_cancelled_at_any_await_leaves_a_working_client(
                 await steps.drive(work(client))
             keys = [f"key{number}" for number in range(10)]
             assert await asyncio.gather(*(client.get(key) for key in keys)) == [key.encode() for key in keys]
-            assert await watch(client) == [b"key"]
+            assert await watch(client) == b"key"
             await client.aclose()
             await until(lambda: not server.writers)
             if steps.seen < at:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.exceptions import RedisError, ResponseError, WatchError
+from redis.exceptions import RedisError, ResponseError
 
 from service.domain.customers.customer import OrgId
 from service.store.client import keys
@@ -82,18 +82,17 @@ async def test_keys_of_all_servers_are_used_like_those_of_one(store: Any, cluste
 
     # a watched key that changes refuses the transaction, a second attempt succeeds
     key = keys.shop(ORGS[1], "watched")
-    async with store.pipeline() as pipe:
-        await pipe.watch(key)
-        assert await pipe.get(key) is None
-        await store.set(key, "other")
+    seen = []
+
+    async def attempt(pipe: Any) -> None:
+        seen.append(await pipe.get(key))
+        if len(seen) == 1:
+            await store.set(key, "other")
         pipe.multi()
         pipe.set(key, "mine")
-        with pytest.raises(WatchError):
-            await pipe.execute()
-        await pipe.watch(key)
-        pipe.multi()
-        pipe.set(key, "mine")
-        assert await pipe.execute() == [True]
+
+    await store.transact([key], attempt)
+    assert seen == [None, b"other"]
     assert await store.get(key) == b"mine"
 
 
@@ -169,20 +168,17 @@ async def test_scripts_and_transactions_wait_while_their_slot_is_moved(
             numbers.append(await ADD(store, org))
         return numbers
 
+    async def increment(pipe: Any) -> None:
+        text = await pipe.get(text_key)
+        pipe.multi()
+        pipe.set(text_key, str(int(text) + 1))
+        pipe.hset(hash_key, "text", str(int(text) + 1))
+
     async def append() -> int:
         written = 0
         while not stopped.is_set():
-            async with store.pipeline() as pipe:
-                try:
-                    await pipe.watch(text_key)
-                    text = await pipe.get(text_key)
-                    pipe.multi()
-                    pipe.set(text_key, str(int(text) + 1))
-                    pipe.hset(hash_key, "text", str(int(text) + 1))
-                    await pipe.execute()
-                except WatchError:
-                    continue
-                written += 1
+            await store.transact([text_key], increment)
+            written += 1
         return written
 
     async def read() -> int:

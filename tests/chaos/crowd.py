@@ -25,7 +25,7 @@ SHOPS: Final = 8  # their partitions are on all servers of a cluster
 CONNECTIONS: Final = 24  # of each shop
 CUSTOMERS: Final = 1_000  # of each shop
 TIMEOUT_S: Final = 5.0  # Haravan waits 5 s
-PAUSE_S: Final = 0.1  # after another answer than 200
+PAUSE_S: Final = 1.0  # after another answer than 200, so that an outage does not use up the events
 
 
 class Crowd:

@@ -78,16 +78,13 @@ async def load(redis: RedisClient, org: OrgId) -> WorkingCopy | None:
 async def save(redis: RedisClient, org: OrgId, copy: WorkingCopy, *, before: WorkingCopy) -> bool:
     """Store the copy, and keep `before`, which it was made from, for undo. False if another save was first."""
     key, undo_key = keys.shop(org, "working_copy"), keys.shop(org, "working_copy_undo")
-    encoded = _ENCODER.encode(copy)
 
     async def attempt(pipe: Any) -> bool:
         stored = await pipe.get(key)
-        if pipe.may_be_done and stored == encoded:
-            return True
         if (0 if stored is None else _DECODER.decode(stored).rev) != before.rev:
             return False
         pipe.multi()
-        pipe.set(key, encoded)
+        pipe.set(key, _ENCODER.encode(copy))
         pipe.lpush(undo_key, _ENCODER.encode(before))
         pipe.ltrim(undo_key, 0, MAX_UNDO - 1)
         pipe.delete(keys.shop(org, "working_copy_redo"), keys.shop(org, REQUEST_KEY))
@@ -116,16 +113,12 @@ async def _step(
         keys.shop(org, source),
         keys.shop(org, target),
     )
-    done: WorkingCopy | None = None
 
     async def attempt(pipe: Any) -> WorkingCopy | None:
-        nonlocal done
         stored, [*first] = await pipe.get(key), await pipe.lrange(source_key, 0, 0)
-        if pipe.may_be_done and stored == _ENCODER.encode(done):
-            return done
         if stored is None or not first:
             return None
-        done = msgspec.structs.replace(
+        restored: WorkingCopy = msgspec.structs.replace(
             _DECODER.decode(first[0]),
             rev=_DECODER.decode(stored).rev + 1,
             by=by,
@@ -135,12 +128,12 @@ async def _step(
         pipe.multi()
         pipe.lpop(source_key)
         pipe.lpush(target_key, stored)
-        pipe.set(key, _ENCODER.encode(done))
+        pipe.set(key, _ENCODER.encode(restored))
         pipe.delete(keys.shop(org, REQUEST_KEY))
-        return done
+        return restored
 
-    restored: WorkingCopy | None = await redis.transact([key, source_key], attempt)
-    return restored
+    result: WorkingCopy | None = await redis.transact([key, source_key], attempt)
+    return result
 
 
 async def count_steps(redis: RedisClient, org: OrgId) -> tuple[int, int]:

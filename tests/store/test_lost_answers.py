@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service.domain.access import Role, User
 from service.domain.customers import OrgId
+from service.domain.events import Endpoint, EndpointState, SealedSecret, rotated
+from service.domain.rules import RuleSet
+from service.errors import Refused
 from service.store import working_copies
 from service.store.access import users
-from service.store.client import RedisClient
+from service.store.client import RedisClient, keys
 from service.store.encryption.keyring import KeyRing
+from service.store.events import endpoints
+from service.store.rules import Versions
 from service.store.servers.errors import NoReplicas
 from service.store.servers.pipeline import Pipeline
 from service.store.shops import Shop, ShopRepository
@@ -20,6 +28,15 @@ ORG = OrgId("1000000001")
 SHOP = Shop(
     org=ORG, name="Nhà Gốm", dialect="omni", api_url="https://apis.haravan.com/com", token="token-one"
 )
+ENDPOINT = Endpoint(
+    id="E1",
+    url="https://example.com",
+    events=("rules.published",),
+    secrets=(SealedSecret(b"old"),),
+    by="lan",
+    created_ms=1,
+)
+EFFECTS = keys.shop(ORG, "effects")
 EMPTY = WorkingCopy(document={"rules": []}, parent=1)
 FIRST, SECOND = (WorkingCopy(document={"rules": [n]}, rev=n, parent=1, by="lan", at_ms=n) for n in (1, 2))
 
@@ -29,20 +46,21 @@ def shops(redis: RedisClient) -> ShopRepository:
     return ShopRepository(redis, KeyRing(["a-key-of-the-tests-" * 3]))
 
 
-@pytest.fixture(params=["executed", "refused"])
+@pytest.fixture(params=["executed", "lost", "refused"])
 def _interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next transaction is executed and its answer lost, or it is refused because no replica is connected."""
+    """The next transaction is executed and its answer lost, or it is lost itself, or no replica is connected."""
     commit, interrupted = Pipeline.commit, False
 
-    async def commit_once(pipe: Pipeline) -> None:
+    async def commit_once(pipe: Pipeline, *args: Any) -> None:
         nonlocal interrupted
         if not interrupted:
             interrupted = True
             if request.param == "refused":
                 raise NoReplicas("NOREPLICAS Not enough good replicas to write.")
-            await commit(pipe)
+            if request.param == "executed":
+                await commit(pipe, *args)
             raise RedisConnectionError("the server closed the connection")
-        await commit(pipe)
+        await commit(pipe, *args)
 
     monkeypatch.setattr(Pipeline, "commit", commit_once)
 
@@ -84,9 +102,109 @@ async def test_one_step_is_undone(redis: RedisClient) -> None:
 
 
 @pytest.mark.usefixtures("_interrupted")
-async def test_a_user_is_stored(redis: RedisClient) -> None:
+async def test_a_user_is_added_and_not_said_to_exist(redis: RedisClient) -> None:
     user = User("lan", "lan@example.com", Role.OWNER, 1, "test", None, "")
 
-    await users.change(redis, lambda known: {} if "lan" in known else {"lan": user})
+    def add(known: dict[str, User]) -> dict[str, User | None]:
+        if "lan" in known:
+            raise Refused("there is a user of this name")
+        return {"lan": user}
+
+    await users.change(redis, add)
 
     assert await users.find(redis, "lan") == user
+
+
+@pytest.mark.usefixtures("_interrupted")
+async def test_rules_are_published_once_and_no_conflict_is_reported(redis: RedisClient) -> None:
+    versions = Versions(redis)
+    version = await versions.publish(
+        ORG, RuleSet(), author="lan", parent=0, extend=lambda pipe, _: pipe.rpush(EFFECTS, 1)
+    )
+
+    assert await versions.history(ORG) == (version,)
+    assert await redis.xlen(keys.shop(ORG, "notices")) == 1
+    assert await redis.llen(EFFECTS) == 1
+
+
+@pytest.fixture
+async def _shop(shops: ShopRepository) -> None:
+    await shops.add(SHOP)
+
+
+@pytest.mark.usefixtures("_shop", "_interrupted")
+async def test_shadow_mode_ends_once(shops: ShopRepository, redis: RedisClient) -> None:
+    await shops.set_shadow(ORG, shadow=False, extend=lambda pipe: pipe.rpush(EFFECTS, 1))
+
+    assert await redis.llen(EFFECTS) == 1
+
+
+@pytest.fixture
+async def _uninstalled(shops: ShopRepository, redis: RedisClient) -> None:
+    await shops.add(SHOP)
+    await redis.hset(keys.shop(ORG, "state"), "uninstall_reported_ms", 1)
+
+
+@pytest.mark.usefixtures("_uninstalled", "_interrupted")
+async def test_an_uninstalled_shop_is_removed_and_not_said_to_have_changed(shops: ShopRepository) -> None:
+    assert await shops.remove_uninstalled(ORG, token=SHOP.token, now_ms=2)
+
+    assert not await shops.exists(ORG)
+
+
+@pytest.fixture
+async def _endpoint(shops: ShopRepository, redis: RedisClient) -> None:
+    await shops.add(SHOP)
+    await endpoints.add(redis, ORG, ENDPOINT, EndpointState())
+
+
+@pytest.mark.usefixtures("_endpoint", "_interrupted")
+async def test_a_secret_is_rotated_once_so_the_former_one_still_signs(redis: RedisClient) -> None:
+    assert await endpoints.change(
+        redis, ORG, ENDPOINT.id, lambda stored, state: (rotated(stored, b"new", now_ms=1), state)
+    )
+
+    changed, _ = await endpoints.get(redis, ORG, ENDPOINT.id)
+    assert [each.sealed for each in changed.secrets] == [b"new", b"old"]
+
+
+@pytest.mark.usefixtures("_shop", "_interrupted")
+async def test_the_last_endpoint_that_a_shop_may_have_is_added(redis: RedisClient) -> None:
+    await endpoints.add(redis, ORG, ENDPOINT, EndpointState())
+
+    assert await endpoints.list_all(redis, ORG) == [(ENDPOINT, EndpointState())]
+
+
+async def test_a_save_that_is_lost_before_somebody_else_saves_is_a_conflict(
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, theirs = Pipeline.commit, msgspec.structs.replace(FIRST, by="minh")
+
+    async def lose(_: Pipeline, *__: Any) -> None:
+        monkeypatch.setattr(Pipeline, "commit", commit)
+        assert await working_copies.save(redis, ORG, theirs, before=EMPTY)
+        raise RedisConnectionError("the server closed the connection")
+
+    monkeypatch.setattr(Pipeline, "commit", lose)
+    assert not await working_copies.save(redis, ORG, FIRST, before=EMPTY)
+
+    assert await working_copies.load(redis, ORG) == theirs
+    assert await working_copies.count_steps(redis, ORG) == (1, 0)
+
+
+async def test_work_is_known_after_somebody_else_has_gone_on_with_it(
+    redis: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Pipeline.commit
+
+    async def lose_answer(pipe: Pipeline, *args: Any) -> None:
+        monkeypatch.setattr(Pipeline, "commit", commit)
+        await commit(pipe, *args)
+        assert await working_copies.save(redis, ORG, SECOND, before=FIRST)
+        raise RedisConnectionError("the server closed the connection")
+
+    monkeypatch.setattr(Pipeline, "commit", lose_answer)
+    assert await working_copies.save(redis, ORG, FIRST, before=EMPTY)
+
+    assert await working_copies.load(redis, ORG) == SECOND
+    assert await working_copies.count_steps(redis, ORG) == (2, 0)

@@ -22,6 +22,7 @@ A key without a lifetime below does not expire.
                                   the data), migrating (the layout that a migration is about to reach), and the marks of
                                   a move to another store (move/marks.py)
     {p}store_losses               hash: when the store lost data and what was done (JSON); 7 days
+    {p}transaction:{id}           number: which attempt of a transaction that watches keys was executed; 1 min
     {p}erased_ms                  number: when data of this partition was last erased, in ms
     {p0}aof_rewrite               hash: for each server when its last rewrite of the file began, or why there was none
     {p0}aof_rewrite_lock          string: set while a worker waits for a rewrite; 11 min

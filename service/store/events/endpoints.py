@@ -40,8 +40,6 @@ async def add(redis: RedisClient, org: OrgId, endpoint: Endpoint, state: Endpoin
     async def attempt(pipe: Any) -> None:
         if not await pipe.exists(shop):
             raise NotFound(Sentence("there is no shop {org}; see: tagger shops list", org=org))
-        if pipe.may_be_done and await pipe.hexists(key, endpoint.id):
-            return
         if await pipe.hlen(key) >= MAX_ENDPOINTS:
             raise Refused(
                 Sentence("a shop has at most {most} endpoints; remove one first", most=MAX_ENDPOINTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
@@ -15,7 +16,7 @@ from redis.exceptions import WatchError
 from service.store.servers.address import Endpoint
 from service.store.servers.cluster import slot_of
 from service.store.servers.errors import LOST
-from service.store.servers.pipeline import Executor, Pipeline, pack
+from service.store.servers.pipeline import Executor, Pipeline, pack, prefix_of
 from service.store.servers.router import Router
 from service.store.servers.server import Server
 
@@ -77,27 +78,30 @@ class Commands(AsyncCoreCommands):
         """Let `attempt` read, decide and queue, and execute what it queued if none of these keys of one slot has changed.
 
         Until `multi` the commands of `attempt` are executed at once, then they are queued; without `multi` nothing is
-        executed. Returns what `attempt` returns. It is called again if a key has changed, and, for as long as a command
-        is repeated, if its server is lost, refuses for a while or gave the slot away. A server that is lost while it
-        executes does not say whether it did: from then on the pipeline's `may_be_done` is true.
+        executed. Returns what the executed `attempt` returned. It is called again if a key has changed, and, for as long
+        as a command is repeated, if its server is lost, refuses for a while or gave the slot away.
+
+        A server that is lost while it executes does not say whether it did. So each transaction stores a mark, which is
+        watched as well: nothing is executed twice, and nobody takes its own work for somebody else's.
 
         Raises redis' errors, and those of `attempt`.
         """
-        may_be_done = False
+        mark = f"{prefix_of(names[0])}:transaction:{secrets.token_hex(8)}"
+        lost: list[T] = []  # the results of the attempts that may have been executed
 
         async def call(server: Server) -> T:
-            nonlocal may_be_done
             while True:
                 async with self.pipeline() as pipe:
-                    await pipe.begin(server, names)
-                    pipe.may_be_done = may_be_done
+                    await pipe.begin(server, [*names, mark])
+                    if lost and (executed := await pipe.get(mark)) is not None:
+                        return lost[int(executed)]
                     result = await attempt(pipe)
                     try:
-                        await pipe.commit()
+                        await pipe.commit(mark, len(lost))
                     except WatchError:
                         continue
                     except LOST:
-                        may_be_done = True
+                        lost.append(result)
                         raise
                     return result
 

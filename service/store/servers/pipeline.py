@@ -46,6 +46,7 @@ KEY_IS_SECOND: Final = frozenset(["DEBUG", "MEMORY", "OBJECT"])
 KEY_IS_THIRD: Final = frozenset(["EVAL", "EVALSHA"])
 MULTI: Final = pack_command("MULTI")
 EXEC: Final = pack_command("EXEC")
+MARK_S: Final = 60  # of an executed transaction; longer than any command is repeated
 
 
 class Executor(Protocol):
@@ -121,9 +122,6 @@ class Pipeline(AsyncCoreCommands):
         self._guard: tuple[bytes, ...] = ()
         self._watched: tuple[Server, Connection] | None = None
         self._is_immediate = False
-        self.may_be_done = (
-            False  # an earlier attempt was sent, and its server lost: it may have been executed
-        )
 
     async def __aenter__(self) -> Pipeline:
         return self
@@ -172,9 +170,13 @@ class Pipeline(AsyncCoreCommands):
         """The commands that follow are the transaction."""
         self._is_immediate = False
 
-    async def commit(self) -> None:
-        """Execute what was queued after `multi`. Without `multi` nothing is executed. Raises WatchError and redis' errors."""
+    async def commit(self, mark: str, value: int) -> None:
+        """Execute what was queued after `multi`, and set the key `mark` for a minute. Without `multi` nothing is executed.
+
+        Raises WatchError and redis' errors.
+        """
         if not self._is_immediate:
+            self.set(mark, value, ex=MARK_S)
             await self.execute()
 
     async def execute(
@@ -249,8 +251,12 @@ def guard_of(key: str | bytes) -> tuple[bytes, ...]:
     would find none of them at the old one.
     """
     text = key.decode() if isinstance(key, bytes) else key
-    prefix = text[: text.index("}") + 1] if "}" in text else text
-    return (pack_command("EXISTS", f"{prefix}:guard", text),)
+    return (pack_command("EXISTS", f"{prefix_of(text)}:guard", text),)
+
+
+def prefix_of(key: str) -> str:
+    """What a name is appended to for another key of the same slot."""
+    return key[: key.index("}") + 1] if "}" in key else key
 
 
 async def _transact(connection: Connection, guard: Sequence[bytes], commands: Sequence[Command]) -> list[Any]:

@@ -330,15 +330,14 @@ class ShopRepository:
     async def _create(self, shop: Shop, *, seeded: bool) -> bool:
         key = keys.shop(shop.org, "shop")
         cipher, new_keys = await self._sealing_cipher(shop.org)
-        data_id = secrets.token_hex(8)
-        fields = to_fields(shop, cipher) | {"data_id": data_id}
+        fields = to_fields(shop, cipher) | {"data_id": secrets.token_hex(8)}
         if seeded:
             fields["seeded"] = encode_seeded(shop)
         now_ms = await self._now_ms(shop.org)
 
         async def attempt(pipe: Any) -> bool:
-            if await pipe.exists(key):  # perhaps by an earlier attempt
-                return bool(await pipe.hget(key, "data_id") == data_id.encode())
+            if await pipe.exists(key):
+                return False
             has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
             pipe.multi()
             pipe.hset(key, mapping=fields)

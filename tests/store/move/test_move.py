@@ -59,10 +59,12 @@ class Stores:
         await move(self.source, self.target_url, keyring=KEYRING, by=LAN, **options)  # type: ignore[arg-type]
 
     async def contents(self, store: Store) -> dict[bytes, object]:
-        """All keys with their values and whether they end."""
+        """All keys with their values and whether they end, but for what was executed within the last minute."""
         found: dict[bytes, object] = {}
         async for page in scan_keys(store):
             for key in page:
+                if b":transaction:" in key:
+                    continue
                 found[key] = (await value_of(store, key), await store.pttl(key) > 0)
         return found
 

@@ -16,7 +16,7 @@ from service.runtime.tasks import cancel_and_wait
 from service.store.client.connection import connect
 from service.store.queue.liveness import Liveness
 from service.store.servers.errors import CertificateError, NoReplicas
-from tests.support.scripted_server import Answer, ScriptedServer, bulk, scripted_server
+from tests.support.scripted_server import Answer, ScriptedServer, array, bulk, scripted_server
 from tests.support.wait import wait_until
 from tests.workers.stepping import Steps
 
@@ -208,6 +208,35 @@ async def test_a_transaction_that_is_refused_for_a_while_is_repeated_with_pauses
     assert 2 < server.asked.count([b"EXEC"]) < 100
 
 
+async def test_a_transaction_that_was_executed_without_an_answer_is_not_attempted_again() -> None:
+    executed: list[bytes] = []  # the watched mark, once the transaction is executed
+
+    def answer(words: list[bytes]) -> bytes | None:
+        match words:
+            case [b"WATCH", b"key", mark] if not executed:
+                assert mark.startswith(b"key:transaction:")
+            case [b"SET", key, value, b"EX", _]:
+                executed.extend([key, value])
+            case [b"EXEC"]:
+                return None
+            case [b"GET", key] if key in executed:
+                return bulk(executed[1])
+        return b"+OK\r\n"
+
+    attempts = 0
+
+    async def attempt(pipe: Any) -> int:
+        nonlocal attempts
+        attempts += 1
+        pipe.multi()
+        return attempts
+
+    async with scripted_server(answer) as server, connect(url_of(server), patience_s=60) as store:
+        client: Any = store
+        assert await client.transact(["key"], attempt) == 1
+    assert attempts == 1
+
+
 async def test_text_that_is_no_unicode_is_an_error_of_its_caller() -> None:
     async with scripted_server() as server, connect(url_of(server)) as store:
         client: Any = store
@@ -237,6 +266,7 @@ async def send_both(client: Any) -> Any:
 async def transact(client: Any) -> Any:
     async with client.pipeline() as pipe:
         pipe.get("{key}")
+        pipe.set("{key}", 1)
         return await pipe.execute()
 
 
@@ -265,7 +295,7 @@ def echo(words: list[bytes], *, guards: int = 1) -> bytes:
         case b"GET":
             return bulk(words[1])
         case b"EXEC":
-            return b"*%d\r\n" % (guards + 1) + guards * b":0\r\n" + bulk(b"key")
+            return array([*guards * [b":0\r\n"], bulk(b"key"), b"+OK\r\n"])  # a GET and a SET
         case b"SUBSCRIBE":
             return b"*3\r\n+subscribe\r\n+channel\r\n:1\r\n"
     return b"+OK\r\n"

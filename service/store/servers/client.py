@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +19,7 @@ from service.store.servers.address import Endpoint
 from service.store.servers.cluster import slot_of
 from service.store.servers.errors import LOST
 from service.store.servers.pipeline import Executor, Pipeline, pack, prefix_of
-from service.store.servers.router import Router
+from service.store.servers.router import MAX_PAUSE_S, MIN_PAUSE_S, Router
 from service.store.servers.server import Server
 
 T = TypeVar("T")
@@ -78,8 +80,8 @@ class Commands(AsyncCoreCommands):
         """Let `attempt` read, decide and queue, and execute what it queued if none of these keys of one slot has changed.
 
         Until `multi` the commands of `attempt` are executed at once, then they are queued; without `multi` nothing is
-        executed. Returns what the executed `attempt` returned. It is called again if a key has changed, and, for as long
-        as a command is repeated, if its server is lost, refuses for a while or gave the slot away.
+        executed. Returns what the executed `attempt` returned. It is called again, after a pause, if a key has changed,
+        and, for as long as a command is repeated, if its server is lost, refuses for a while or gave the slot away.
 
         A server that is lost while it executes does not say whether it did. So each transaction stores a mark, which is
         watched as well: nothing is executed twice, and nobody takes its own work for somebody else's.
@@ -90,6 +92,7 @@ class Commands(AsyncCoreCommands):
         lost: list[T] = []  # the results of the attempts that may have been executed
 
         async def call(server: Server) -> T:
+            longest_s = MIN_PAUSE_S
             while True:
                 async with self.pipeline() as pipe:
                     await pipe.begin(server, [*names, mark])
@@ -98,7 +101,9 @@ class Commands(AsyncCoreCommands):
                     result = await attempt(pipe)
                     try:
                         await pipe.commit(mark, len(lost))
-                    except WatchError:
+                    except WatchError:  # full jitter: without it those who collided once collide again
+                        await asyncio.sleep(random.uniform(0, longest_s))  # noqa: S311  # no secret
+                        longest_s = min(2 * longest_s, MAX_PAUSE_S)
                         continue
                     except LOST:
                         lost.append(result)

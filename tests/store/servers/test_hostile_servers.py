@@ -208,6 +208,18 @@ async def test_a_transaction_that_is_refused_for_a_while_is_repeated_with_pauses
     assert 2 < server.asked.count([b"EXEC"]) < 100
 
 
+async def test_a_transaction_whose_keys_change_again_and_again_is_repeated_with_pauses() -> None:
+    def answer(words: list[bytes]) -> bytes:
+        return b"*-1\r\n" if words[0] == b"EXEC" else echo(words)
+
+    async with scripted_server(answer) as server, connect(url_of(server)) as store:
+        client: Any = store
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await watch(client)
+    assert 2 < server.asked.count([b"EXEC"]) < 100
+
+
 async def test_a_transaction_that_was_executed_without_an_answer_is_not_attempted_again() -> None:
     executed: list[bytes] = []  # the watched mark, once the transaction is executed
 

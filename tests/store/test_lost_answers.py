@@ -8,13 +8,14 @@ import msgspec
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from service.domain.access import Role, User
+from service.domain.access import Role, Token, User, UserSecret, create_secret
 from service.domain.customers import OrgId
 from service.domain.events import Endpoint, EndpointState, SealedSecret, rotated
 from service.domain.rules import RuleSet
 from service.errors import Refused
 from service.store import working_copies
-from service.store.access import users
+from service.store.access import answers, sessions, tokens, users
+from service.store.access.answers import Answer
 from service.store.client import RedisClient, keys
 from service.store.encryption.keyring import KeyRing
 from service.store.events import endpoints
@@ -166,6 +167,39 @@ async def test_a_secret_is_rotated_once_so_the_former_one_still_signs(redis: Red
 
     changed, _ = await endpoints.get(redis, ORG, ENDPOINT.id)
     assert [each.sealed for each in changed.secrets] == [b"new", b"old"]
+
+
+@pytest.mark.usefixtures("_endpoint", "_interrupted")
+async def test_an_endpoint_is_removed_and_not_said_to_be_unknown(redis: RedisClient) -> None:
+    await endpoints.remove(redis, ORG, ENDPOINT.id)
+
+    assert await endpoints.list_all(redis, ORG) == []
+
+
+@pytest.mark.usefixtures("_interrupted")
+async def test_a_token_is_added_and_its_name_not_said_to_be_taken(redis: RedisClient) -> None:
+    token = Token(name="robot", digest="digest", role=Role.OPS, created_ms=1, created_by="lan")
+    assert await tokens.add(redis, token)
+    assert not await tokens.add(redis, token)
+
+
+@pytest.fixture
+async def link(redis: RedisClient) -> UserSecret:
+    secret = create_secret("lan", random=bytes(32))
+    await sessions.add_link(redis, secret)
+    return secret
+
+
+@pytest.mark.usefixtures("link", "_interrupted")
+async def test_a_link_is_used_once(redis: RedisClient, link: UserSecret) -> None:
+    assert await sessions.use_link(redis, link)
+    assert not await sessions.use_link(redis, link)
+
+
+@pytest.mark.usefixtures("_interrupted")
+async def test_a_request_is_the_first_with_its_key_and_not_said_to_be_in_progress(redis: RedisClient) -> None:
+    assert await answers.begin(redis, "robot", "digest", b"request", now_ms=1) is None
+    assert await answers.begin(redis, "robot", "digest", b"request", now_ms=1) == Answer(b"request")
 
 
 @pytest.mark.usefixtures("_shop", "_interrupted")

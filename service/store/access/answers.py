@@ -5,7 +5,7 @@ A reader of Redis learns nothing from them: names are digests, and the answers a
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -28,12 +28,19 @@ async def begin(
 ) -> Answer | None:
     """Begin a request. None: it is the first with this digest. Otherwise what is kept of the first one."""
     key = _key(owner, digest)
-    packed = _ENCODE(Answer(fingerprint))
-    while not await redis.set(key, packed, nx=True, px=IN_PROGRESS_MS):
-        if stored := await redis.get(key):  # otherwise it has ended between the two
+
+    async def attempt(pipe: Any) -> Answer | None:
+        stored = await pipe.get(key)
+        if stored is not None:
             return _DECODE(stored)
-    await _add(redis, owner, digest, now_ms=now_ms)
-    return None
+        pipe.multi()
+        pipe.set(key, _ENCODE(Answer(fingerprint)), px=IN_PROGRESS_MS)
+        return None
+
+    earlier: Answer | None = await redis.transact([key], attempt)
+    if earlier is None:
+        await _add(redis, owner, digest, now_ms=now_ms)
+    return earlier
 
 
 async def complete(redis: RedisClient, owner: str, digest: str, answer: Answer, *, now_ms: int) -> None:

@@ -115,11 +115,17 @@ async def add_link(redis: RedisClient, secret: UserSecret) -> None:
 
 async def use_link(redis: RedisClient, secret: UserSecret) -> bool:
     """Whether the link is valid. It is not any more afterwards, also if two browsers use it at once."""
-    client: Any = redis
     key = _link_key(secret.name)
-    if await client.get(key) != secret.digest.encode():
-        return False
-    return bool(await client.getdel(key) == secret.digest.encode())
+
+    async def attempt(pipe: Any) -> bool:
+        if await pipe.get(key) != secret.digest.encode():
+            return False
+        pipe.multi()
+        pipe.delete(key)
+        return True
+
+    is_valid: bool = await redis.transact([key], attempt)
+    return is_valid
 
 
 async def remove_link(redis: RedisClient, name: str) -> None:

@@ -24,7 +24,16 @@ class TokenUse(NamedTuple):
 
 async def add(redis: RedisClient, token: Token) -> bool:
     """Store a token. False if there is one with this name."""
-    return bool(await redis.hsetnx(TOKENS, token.name, _ENCODER.encode(token)))
+
+    async def attempt(pipe: Any) -> bool:
+        if await pipe.hexists(TOKENS, token.name):
+            return False
+        pipe.multi()
+        pipe.hset(TOKENS, token.name, _ENCODER.encode(token))
+        return True
+
+    added: bool = await redis.transact([TOKENS], attempt)
+    return added
 
 
 async def remove(redis: RedisClient, name: str) -> None:

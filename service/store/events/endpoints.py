@@ -115,13 +115,17 @@ async def change(
 
 async def remove(redis: RedisClient, org: OrgId, endpoint_id: str) -> None:
     """Delete an endpoint with everything about it. Raises NotFound."""
-    async with redis.pipeline() as pipe:
-        pipe.hdel(keys.shop(org, "endpoints"), endpoint_id)
+    key = keys.shop(org, "endpoints")
+
+    async def attempt(pipe: Any) -> None:
+        if not await pipe.hexists(key, endpoint_id):
+            raise _no_endpoint(org, endpoint_id)
+        pipe.multi()
+        pipe.hdel(key, endpoint_id)
         pipe.hdel(keys.shop(org, "endpoint_states"), endpoint_id)
         pipe.delete(_dead(org, endpoint_id), _retries(org, endpoint_id))
-        removed, *_ = await pipe.execute()
-    if not removed:
-        raise _no_endpoint(org, endpoint_id)
+
+    await redis.transact([key], attempt)
 
 
 async def shops(redis: RedisClient) -> list[OrgId]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from redis.exceptions import AskError, MovedError, RedisError
@@ -17,6 +20,7 @@ from service.store.client.connection import connect
 from service.store.queue.liveness import Liveness
 from service.store.servers.errors import CertificateError, NoReplicas
 from tests.support.scripted_server import Answer, ScriptedServer, array, bulk, scripted_server
+from tests.support.valkey import valkey
 from tests.support.wait import wait_until
 from tests.workers.stepping import Steps
 
@@ -247,6 +251,50 @@ async def test_a_transaction_that_was_executed_without_an_answer_is_not_attempte
         client: Any = store
         assert await client.transact(["key"], attempt) == 1
     assert attempts == 1
+
+
+@asynccontextmanager
+async def cut_at_random(port: int, rng: Random) -> AsyncIterator[int]:
+    """The port of a proxy of this server that cuts connections before commands or replies."""
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, cuts: float) -> None:
+        with suppress(ConnectionError):
+            while (data := await reader.read(65_536)) and rng.random() >= cuts:
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, commands = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(forward(reader, commands, cuts=0.02), forward(answers, writer, cuts=0.08))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as proxy:
+        yield proxy.sockets[0].getsockname()[1]
+
+
+async def test_each_transaction_is_executed_once_however_often_connections_are_cut(tmp_path: Path) -> None:
+    async def increment(pipe: Any) -> int:
+        number = int(await pipe.get("number") or 0) + 1
+        pipe.multi()
+        pipe.set("number", number)
+        pipe.rpush("numbers", number)
+        return number
+
+    with valkey(tmp_path, on_port=True) as url:
+        async with (
+            cut_at_random(urlsplit(url).port or 0, Random(1)) as port,
+            connect(f"redis://127.0.0.1:{port}", patience_s=60) as store,
+        ):
+            client: Any = store
+
+            async def increment_often() -> list[int]:
+                return [await client.transact(["number"], increment) for _ in range(40)]
+
+            returned = await asyncio.gather(*(increment_often() for _ in range(6)))
+        async with connect(url) as store:
+            client = store
+            stored = [int(number) for number in await client.lrange("numbers", 0, -1)]
+
+    assert sorted(number for numbers in returned for number in numbers) == stored == [*range(1, 241)]
 
 
 async def test_text_that_is_no_unicode_is_an_error_of_its_caller() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -75,7 +76,9 @@ class Alerts:
         try:
             name = re.sub(r"\W+", "_", kind)
             key = keys.shop(org, f"alert_sent:{name}")
-            acquired = bool(await self._redis.set(key, 1, nx=True, ex=self._dedup_window_s))
+            mine = secrets.token_bytes(8)  # a server that is lost while it stores it is asked again
+            held = await self._redis.set(key, mine, nx=True, get=True, ex=self._dedup_window_s)
+            acquired = held in (None, mine)
             if acquired:
                 await count_now(self._redis, "alerts", kind=kind)
         except (RedisError, OSError):

@@ -1,8 +1,9 @@
 """How many servers, web processes and workers a number of shops needs: a model, and a real run that checks it.
 
 The model is linear. Memory: a shop, a customer and a kept delivery take so many bytes each. CPU: a webhook costs the web
-process, a worker and the store so much; every shop costs a little every second, also at rest, shared by all workers; and every
-worker costs a little without any shop.
+process, a worker and the store so much, as if no two webhooks of a shop came soon after each other: those that do share a
+drain, and cost less. Every shop costs a little every second, also at rest, shared by all workers; and every worker costs a
+little without any shop.
 
 `python -m tests.bench.capacity` measures these costs with some hundred shops, computes what 2,000 shops should need, runs
 2,000 shops, and prints model / measured. Then it prints the plan for the shops that were asked for. Bars: model / measured
@@ -281,8 +282,8 @@ def calibrate(few: Measured, many: Measured) -> Costs:
         / customers,
         delivery_bytes=1e6 * delivery_mb / customers,
         web_us=1e6 * mean(lambda run: run.usage.web_s) / customers / 2,
-        worker_us=1e6 * mean(lambda run: run.usage.worker_s) / customers / 2,
-        store_us=1e6 * mean(lambda run: run.usage.store_s) / customers / 2,
+        worker_us=1e6 * many.usage.worker_s / customers / 2,  # in `few`, webhooks share the drains of their shop
+        store_us=1e6 * many.usage.store_s / customers / 2,
         worker_shop_us=1e6 * worker_shop_s / REST_S,
         store_shop_us=1e6 * store_shop_s / REST_S,
         worker_rest_us=1e6 * (few.usage.worker_rest_s - few.size.shops * worker_shop_s) / REST_S,

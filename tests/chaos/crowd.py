@@ -75,9 +75,9 @@ class Crowd:
 
     async def _post(self, org: OrgId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.posted += 1
-        due_s = self._started_s + self.posted / self._per_s
-        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-        body = b'{"id":%d,"note":"%d"}' % (1 + self.posted % CUSTOMERS, self.posted)
+        number = self.posted
+        await asyncio.sleep(max(0.0, self._started_s + number / self._per_s - time.monotonic()))
+        body = b'{"id":%d,"note":"%d"}' % (1 + number % CUSTOMERS, number)
         signature = sign(body, canaries.WEBHOOK_SECRET)
         head = (
             "POST /webhooks/haravan HTTP/1.1\r\nHost: chaos\r\nContent-Type: application/json\r\n"

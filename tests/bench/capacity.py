@@ -282,7 +282,10 @@ def calibrate(few: Measured, many: Measured) -> Costs:
         / customers,
         delivery_bytes=1e6 * delivery_mb / customers,
         web_us=1e6 * mean(lambda run: run.usage.web_s) / customers / 2,
-        worker_us=1e6 * many.usage.worker_s / customers / 2,  # in `few`, webhooks share the drains of their shop
+        worker_us=1e6
+        * many.usage.worker_s
+        / customers
+        / 2,  # in `few`, webhooks share the drains of their shop
         store_us=1e6 * many.usage.store_s / customers / 2,
         worker_shop_us=1e6 * worker_shop_s / REST_S,
         store_shop_us=1e6 * store_shop_s / REST_S,

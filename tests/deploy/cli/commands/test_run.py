@@ -54,14 +54,19 @@ async def test_a_rules_file_with_errors_stops_the_start_and_names_each_for_the_r
 
 
 async def test_settings_that_were_not_filled_in_are_named_with_the_place_where_they_were_looked_for(
-    tmp_path: Path, redis_url: str
+    tmp_path: Path, redis_url: str, queue_url: str
 ) -> None:
     with socket.socket() as taken:  # so the web process ends, and with it the command
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
         code, err = await up(
-            tmp_path, REDIS_URL=redis_url, HOST="127.0.0.1", PORT=port, DURABILITY="everysec"
+            tmp_path,
+            REDIS_URL=redis_url,
+            QUEUE_URL=queue_url,
+            HOST="127.0.0.1",
+            PORT=port,
+            DURABILITY="everysec",
         )
 
     assert code == 2

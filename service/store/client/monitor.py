@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Literal, NamedTuple
 
 import structlog
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import AskError, OutOfMemoryError, RedisError
 
 from service.domain.customers import OrgId
 from service.errors import TaggerError
@@ -325,6 +325,8 @@ class StoreMonitor:
             )
         try:
             await server.check(redis, partitions)
+        except AskError:  # or MovedError: a slot is on its way to another server, and the next check finds it
+            return None
         except RedisError as exc:
             if key is not None:
                 server.findings = [away(key)]

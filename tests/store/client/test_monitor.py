@@ -22,6 +22,8 @@ from service.store.client.monitor import (
     StoreMonitor,
     StoreUnfit,
 )
+from service.store.servers.cluster import slot_of
+from tests.support.cluster import SHARDS, running_cluster
 from tests.support.valkey import ValkeyServer
 from tests.support.wait import wait_until
 
@@ -315,3 +317,38 @@ async def test_a_server_that_cannot_be_read_is_an_error_and_keeps_its_state(
         await store.check()
 
     assert store.monitor.is_fit  # a new connection is checked before it is used
+
+
+@pytest.mark.cluster
+async def test_a_slot_that_is_on_its_way_to_another_server_is_no_error(tmp_path: Path) -> None:
+    async with (
+        running_cluster(tmp_path, fsync="always", aof_load_truncated="no") as cluster,
+        connect(cluster.url, timeout_s=60, patience_s=60) as redis,
+    ):
+        changes: list[StoreChange] = []
+
+        async def note(change: StoreChange) -> None:
+            changes.append(change)
+
+        monitor = StoreMonitor(redis, "fsync", on_change=note, on_unfit=lambda _: None)
+        slot = slot_of(keys.of_partition(0, "store").encode())
+        source = await cluster.primary_of(slot)
+        target = (source + 1) % SHARDS
+        ids = {number: await cluster.node_id(number) for number in (source, target)}
+        await cluster.ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
+        await cluster.ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
+        await monitor.check()
+        before = len(monitor.run_ids)
+
+        for number in (target, source):
+            await cluster.ask(number, "CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+
+        async def is_found() -> bool:
+            await redis.router.look()
+            await monitor.check()
+            return len(monitor.run_ids) == SHARDS
+
+        await wait_until(is_found, interval_s=0.2)
+
+    assert before == SHARDS - 1
+    assert not any(finding.name == "server_away" for finding in monitor.findings)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+import pytest
 from anyio.from_thread import BlockingPortal
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -23,6 +24,15 @@ DESK: Final = (1280, 800)
 PHONE: Final = (390, 844)
 EXPECTED_STATUSES: Final = ("401", "403", "404", "409", "422", "429")  # Chromium calls each of them an error
 Scheme = Literal["light", "dark"]
+FOUR_WAYS: Final = pytest.mark.parametrize(
+    ("language", "size", "scripts"),  # in pairs, not in all eight combinations
+    [
+        pytest.param("vi", DESK, True, id="vi desk"),
+        pytest.param("en", DESK, False, id="en desk without scripts"),
+        pytest.param("vi", PHONE, False, id="vi phone without scripts"),
+        pytest.param("en", PHONE, True, id="en phone"),
+    ],
+)
 
 
 @dataclass(slots=True)

@@ -10,23 +10,16 @@ import re
 import time
 from dataclasses import dataclass
 
-import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from service.domain.access import Role, shell_user
 from service.locales import translator_for
 from service.operations import access
-from tests.browser.site import DESK, PASSWORD, PHONE, Site, Visit, visiting
+from tests.browser.site import FOUR_WAYS, PASSWORD, Site, Visit, visiting
 from tests.browser.test_rules import FIRST_ID, RULES, prepare
 from tests.support.shop import ORG
 
 MAX_INTERACTIONS = 12
-WAYS = [
-    pytest.param("vi", DESK, True, id="vi desk"),
-    pytest.param("en", DESK, False, id="en desk without scripts"),
-    pytest.param("vi", PHONE, False, id="vi phone without scripts"),
-    pytest.param("en", PHONE, True, id="en phone"),
-]
 
 
 @dataclass(slots=True)
@@ -45,7 +38,7 @@ class Hand:
         target.fill(text)
 
 
-@pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
+@FOUR_WAYS
 def test_a_newcomer_publishes_a_rule_and_a_tier_and_finds_why_a_customer_is_not_gold(
     browser: Browser, site: Site, language: str, size: tuple[int, int], scripts: bool
 ) -> None:

@@ -5,24 +5,17 @@ The four ways cover both languages, both sizes, and pages with and without JavaS
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from service.domain.access import Role
 from service.locales import translator_for
-from tests.browser.site import DESK, PHONE, Site, visiting
+from tests.browser.site import FOUR_WAYS, Site, visiting
 from tests.browser.test_publishing import check, start
 from tests.support.shop import ORG
 from tests.support.wait import wait_until
 from tests.web.ops.conftest import store_dead_letter
 
 REPLAY, LETTERS = f"/shops/{ORG}/replay", f"/shops/{ORG}/deliveries/dead"
-WAYS = [
-    pytest.param("vi", DESK, True, id="vi desk"),
-    pytest.param("en", DESK, False, id="en desk without scripts"),
-    pytest.param("vi", PHONE, False, id="vi phone without scripts"),
-    pytest.param("en", PHONE, True, id="en phone"),
-]
 
 
 async def tagged(site: Site, customer: int) -> None:
@@ -35,12 +28,13 @@ async def tagged(site: Site, customer: int) -> None:
     await wait_until(is_right, timeout_s=120)
 
 
-async def lose_tag(site: Site) -> int:
-    """A customer who earned the tag VIP, and lost it in a way that no webhook told."""
+async def lose_tag(site: Site) -> tuple[int, int]:
+    """A customer who earned the tag VIP, and lost it in a way that no webhook told; and the tag writes so far."""
+    await start(site, 10_000_000)
     customer = site.haravan.create(total_spent=12_000_000)
     await tagged(site, customer)
     site.haravan.edit(customer, announce=False, tags="")
-    return customer
+    return customer, site.haravan.calls.count("POST tags")
 
 
 async def writes(site: Site, customer: int) -> tuple[int, set[str]]:
@@ -48,14 +42,12 @@ async def writes(site: Site, customer: int) -> tuple[int, set[str]]:
     return site.haravan.calls.count("POST tags"), site.haravan.tags(customer)
 
 
-@pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
+@FOUR_WAYS
 def test_a_replay_is_counted_first_and_then_gives_the_lost_tag_back(
     browser: Browser, site: Site, language: str, size: tuple[int, int], scripts: bool
 ) -> None:
     t = translator_for("vi" if language == "vi" else "en")
-    site.call(start, site, 10_000_000)
-    customer = site.call(lose_tag, site)
-    before, _ = site.call(writes, site, customer)
+    customer, before = site.call(lose_tag, site)
     with visiting(browser, site, language=language, size=size, scripts=scripts) as visit:
         page = visit.page
         visit.sign_in(Role.OPS)
@@ -77,14 +69,12 @@ def test_a_replay_is_counted_first_and_then_gives_the_lost_tag_back(
     assert site.call(writes, site, customer) == (before + 1, {"VIP"})
 
 
-@pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
+@FOUR_WAYS
 def test_a_dead_letter_that_is_retried_twice_is_written_once(
     browser: Browser, site: Site, language: str, size: tuple[int, int], scripts: bool
 ) -> None:
     t = translator_for("vi" if language == "vi" else "en")
-    site.call(start, site, 10_000_000)
-    customer = site.call(lose_tag, site)
-    before, _ = site.call(writes, site, customer)
+    customer, before = site.call(lose_tag, site)
     site.call(store_dead_letter, site.context.redis, customer)
     with visiting(browser, site, language=language, size=size, scripts=scripts) as visit:
         visit.sign_in(Role.OPS)
@@ -104,7 +94,7 @@ def test_a_dead_letter_that_is_retried_twice_is_written_once(
     assert site.call(writes, site, customer) == (before + 1, {"VIP"})
 
 
-@pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
+@FOUR_WAYS
 def test_who_may_not_replay_is_told_whom_to_ask(
     browser: Browser, site: Site, language: str, size: tuple[int, int], scripts: bool
 ) -> None:

@@ -21,7 +21,7 @@ from service.store.client import keys
 from service.store.shops import FREEZE_KEY
 from service.store.tasks import PageTask
 from service.store.working_copies import WorkingCopy
-from tests.browser.site import DESK, PHONE, Scheme, Site, Visit, visiting
+from tests.browser.site import DESK, FOUR_WAYS, PHONE, Scheme, Site, Visit, visiting
 from tests.browser.test_accessibility import violations
 from tests.browser.test_rules import FIRST_ID, RULES, prepare
 from tests.support.customers import store_customers
@@ -32,12 +32,6 @@ PUBLISH = f"{RULES}/publish"
 VIP = "rules:\n - {id: vip, name: {vi: Khách VIP, en: VIP customer}, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}"
 EVERYBODY = "rules:\n - {id: all, tag: All, when: {field: orders_count, op: at_least, value: 1}}"
 TODAY = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
-WAYS = [
-    pytest.param("vi", DESK, True, id="vi desk"),
-    pytest.param("en", DESK, False, id="en desk without scripts"),
-    pytest.param("vi", PHONE, False, id="vi phone without scripts"),
-    pytest.param("en", PHONE, True, id="en phone"),
-]
 
 
 async def start(site: Site, threshold: int = 0, draft: str = "") -> None:
@@ -71,7 +65,7 @@ def button(page: Page, text: str) -> None:
     page.get_by_role("button", name=text).click()
 
 
-@pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
+@FOUR_WAYS
 def test_a_large_change_is_stopped_approved_and_undone(
     browser: Browser, site: Site, language: str, size: tuple[int, int], scripts: bool
 ) -> None:
@@ -110,7 +104,7 @@ def test_a_large_change_is_stopped_approved_and_undone(
     assert live.content == undone.content  # the same SHA-256
 
 
-@pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
+@FOUR_WAYS
 def test_a_marketer_sees_who_would_lose_the_tag(
     browser: Browser, site: Site, language: str, size: tuple[int, int], scripts: bool
 ) -> None:
@@ -180,7 +174,7 @@ def test_work_that_takes_long_shows_how_far_it_is(
         expect(page.get_by_text(t("notice.published", number=str(live)))).to_be_visible()
 
 
-@pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
+@FOUR_WAYS
 def test_a_publish_is_scheduled_moved_and_cancelled(
     browser: Browser, site: Site, language: str, size: tuple[int, int], scripts: bool
 ) -> None:
@@ -211,7 +205,7 @@ def test_a_publish_is_scheduled_moved_and_cancelled(
     assert site.call(scheduled.load, site.context.redis, ORG) is None
 
 
-@pytest.mark.parametrize(("language", "size", "scripts"), WAYS)
+@FOUR_WAYS
 def test_a_shop_is_frozen_shown_so_and_thawed(
     browser: Browser, site: Site, language: str, size: tuple[int, int], scripts: bool
 ) -> None:
